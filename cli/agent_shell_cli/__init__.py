@@ -1,0 +1,1 @@
+"""The program `agent-shell`: command line, live prompt, scripted mode, views."""

@@ -1,0 +1,61 @@
+"""From the name of a model to an agent that is ready, or getting ready."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from agent_shell import Agent
+from agent_shell.agents import make_agent
+
+__all__ = ["Model", "open_model"]
+
+
+@runtime_checkable
+class _Loadable(Protocol):
+    """An agent that has something heavy to load, and to let go of."""
+
+    on_progress: Callable[[str], None]
+
+    async def load(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Model:
+    """An agent with its name, and a note that a user should see before the first turn."""
+
+    agent: Agent
+    name: str
+    note: str
+    _loading: asyncio.Task[None] | None = None
+
+    def start(self, on_progress: Callable[[str], None]) -> None:
+        """Loads it in the background; `on_progress` gets a line to show, "" at the end.
+
+        A failure shows in the first turn, which raises it.
+        """
+        if isinstance(self.agent, _Loadable):
+            self.agent.on_progress = on_progress
+            self._loading = asyncio.create_task(self.agent.load(), name="load the model")
+            # Retrieved here, so that it is not reported as forgotten.
+            self._loading.add_done_callback(lambda t: t.cancelled() or t.exception())
+
+    async def close(self) -> None:
+        """Lets go of what was loaded, or is loading."""
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.gather(self._loading, return_exceptions=True)
+        if isinstance(self.agent, _Loadable):
+            await self.agent.close()
+
+
+def open_model(name: str) -> Model:
+    """The model called `name`, not loaded yet; raises `UnknownModel`."""
+    note = ""
+    if name.partition(":")[0] == "echo":
+        note = "echo repeats what you type: no model is behind it"
+    return Model(make_agent(name), name, note)

@@ -1,0 +1,66 @@
+"""What the command line asks for, once it has been read and checked."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from agent_shell import Lane
+
+__all__ = ["ChatOptions", "InputForm", "OnFailed", "OutputForm", "StressOptions"]
+
+
+class OnFailed(enum.StrEnum):
+    """What a failed turn does to the queue behind it."""
+
+    HOLD = "hold"
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+class InputForm(enum.StrEnum):
+    """How scripted input is cut into follow-ups."""
+
+    LINES = "lines"
+    TEXT = "text"
+    JSONL = "jsonl"
+
+
+class OutputForm(enum.StrEnum):
+    """What scripted mode writes to standard output."""
+
+    TEXT = "text"
+    JSON = "json"
+    STREAM_JSON = "stream-json"
+
+
+@dataclass(slots=True)
+class ChatOptions:
+    """Of `agent-shell chat`; `on_failure` is `None` where the mode decides."""
+
+    prompt: str | None
+    model: str
+    session: str
+    busy: Lane
+    on_failure: OnFailed | None
+    input: InputForm
+    output: OutputForm
+    journal: str
+    color: bool | None
+    debug: bool
+
+
+@dataclass(slots=True)
+class StressOptions:
+    """Of `agent-shell stress`."""
+
+    n: int
+    sessions: int
+    journal: str
+    producers: int
+    queue_limit: int | None
+    chaos: bool
+    seed: int | None
+    json: bool
+    color: bool | None
+    debug: bool

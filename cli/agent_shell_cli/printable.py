@@ -1,0 +1,38 @@
+"""Whatever a model, a tool, a file or a peer wrote, made fit for the terminal.
+
+The only place that does so. Escape sequences and control characters could move
+the cursor, set the title, write the clipboard or forge a prompt; bidi overrides
+could hide what a line says. They become visible, as `␛`, `␀` or `<U+202E>`.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["printable", "printable_line"]
+
+# C0 but tab and newline, DEL, C1, bidi controls, line and paragraph separators,
+# the invisible tag characters, and halves of pairs, which no terminal encodes.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def printable(text: str) -> str:
+    """`text` with nothing in it that a terminal would obey; newlines and tabs stay."""
+    return _UNSAFE.sub(_shown, text.replace("\r\n", "\n"))
+
+
+def printable_line(text: str, limit: int = 200) -> str:
+    """`text` on one line of at most `limit` characters, cut with an ellipsis."""
+    # Only what can be seen is worth the work: a follow-up may have a mebibyte.
+    line = " ".join(printable(text[: 4 * limit]).split())
+    return line if len(line) <= limit and len(text) <= 4 * limit else f"{line[: limit - 1]}…"
+
+
+def _shown(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else f"<U+{code:04X}>"

@@ -1,0 +1,84 @@
+"""A session engine for interactive agents that loses nothing that people type.
+
+    engine = Engine(EchoAgent())
+    accepted = await engine.session("demo").submit("hello")
+    receipt = await engine.session("demo").receipt(accepted.id)
+"""
+
+from agent_shell.agents.base import (
+    Agent,
+    AgentEvent,
+    Delta,
+    Exchange,
+    Notice,
+    Turn,
+    Usage,
+)
+from agent_shell.agents.echo import EchoAgent, Misbehaviour
+from agent_shell.engine import Engine
+from agent_shell.errors import (
+    AgentError,
+    AgentShellError,
+    IdConflict,
+    InvalidText,
+    JournalError,
+    ModelUnreachable,
+    NotWaiting,
+    QueueFull,
+    RateLimited,
+    Refused,
+    TooLarge,
+    UnknownModel,
+)
+from agent_shell.journal import Entry, Journal
+from agent_shell.journal.memory import MemoryJournal
+from agent_shell.observer import Observer
+from agent_shell.session import Session
+from agent_shell.state import (
+    FollowUp,
+    Hold,
+    HoldReason,
+    Lane,
+    Limits,
+    OnFailure,
+    Phase,
+    State,
+)
+
+__all__ = [
+    "Agent",
+    "AgentError",
+    "AgentEvent",
+    "AgentShellError",
+    "Delta",
+    "EchoAgent",
+    "Engine",
+    "Entry",
+    "Exchange",
+    "FollowUp",
+    "Hold",
+    "HoldReason",
+    "IdConflict",
+    "InvalidText",
+    "Journal",
+    "JournalError",
+    "Lane",
+    "Limits",
+    "MemoryJournal",
+    "Misbehaviour",
+    "ModelUnreachable",
+    "NotWaiting",
+    "Notice",
+    "Observer",
+    "OnFailure",
+    "Phase",
+    "QueueFull",
+    "RateLimited",
+    "Refused",
+    "Session",
+    "State",
+    "TooLarge",
+    "Turn",
+    "UnknownModel",
+    "Usage",
+]

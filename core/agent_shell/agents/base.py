@@ -1,0 +1,113 @@
+"""What an agent is, what it is given, and what it may yield.
+
+An agent is whatever has `run(turn)`, an async iterator of agent events:
+
+    class Shout:
+        async def run(self, turn):
+            yield Delta(turn.text.upper())
+
+The engine cancels a turn by cancelling its task: an agent sees
+`asyncio.CancelledError` where it waits, cleans up and lets it pass. Whatever it
+yields after that is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from agent_shell.state import FollowUp, State
+
+__all__ = ["Agent", "AgentEvent", "Delta", "Exchange", "Notice", "Turn", "Usage"]
+
+
+@dataclass(slots=True)
+class Delta:
+    """A piece of the answer, as it comes."""
+
+    text: str
+
+
+@dataclass(slots=True)
+class Notice:
+    """Something that the user should know about this turn, and that is no answer."""
+
+    text: str
+
+
+@dataclass(slots=True)
+class Usage:
+    """What the turn used, in tokens; `extra` holds what a provider counts besides."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+AgentEvent = Delta | Notice | Usage
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One past turn: what was asked, what was answered, and how it ended.
+
+    `answer` is a part only, where `state` is not `answered`.
+    """
+
+    id: str
+    turn: int
+    text: str
+    answer: str
+    state: State
+
+
+class Turn(Protocol):
+    """One run of an agent on one follow-up, as the agent sees it."""
+
+    @property
+    def session_key(self) -> str:
+        """The conversation that this turn belongs to."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """The turn's number: 1 for the first of a session, never used twice."""
+        ...
+
+    @property
+    def id(self) -> str:
+        """The id of the follow-up that is answered."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The follow-up's text."""
+        ...
+
+    @property
+    def stopping(self) -> bool:
+        """The cancel signal: true from the moment somebody stopped this turn."""
+        ...
+
+    async def history(self, limit: int = 1000) -> list[Exchange]:
+        """The last `limit` turns of the session, oldest first, without this one."""
+        ...
+
+    def take_steers(self) -> list[FollowUp]:
+        """Empties the steer inbox: inputs to be heeded from here on, in order.
+
+        To be called at a safe point (before a model request, after a tool's
+        result). What is taken has its receipt, `steered into turn N`; what is
+        not taken before the turn ends becomes the next turn.
+        """
+        ...
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """Whatever answers a turn."""
+
+    def run(self, turn: Turn) -> AsyncIterator[AgentEvent]:
+        """Answers the turn; raises an `AgentError` to say what a failure means."""
+        ...

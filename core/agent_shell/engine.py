@@ -1,0 +1,98 @@
+"""The engine: many sessions, one agent, one journal, on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import Callable
+from typing import Self
+
+from agent_shell.agents.base import Agent
+from agent_shell.events import SessionOpened
+from agent_shell.journal import Journal
+from agent_shell.journal.memory import MemoryJournal
+from agent_shell.observer import Observer
+from agent_shell.session import Session
+from agent_shell.state import FollowUp, Limits, OnFailure, SessionState
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """Accepts follow-ups for any number of sessions and has `agent` answer them.
+
+    To be used inside a running event loop:
+
+        async with Engine(agent) as engine:
+            accepted = await engine.session("demo").submit("hello")
+            receipt = await engine.session("demo").receipt(accepted.id)
+
+    `clock` gives the time in seconds since the epoch. The engine closes the
+    sessions and not the journal or the agent, which the caller made.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        *,
+        journal: Journal | None = None,
+        limits: Limits | None = None,
+        on_failure: OnFailure = OnFailure.HOLD,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.agent = agent
+        self.journal: Journal = MemoryJournal() if journal is None else journal
+        self.clock = clock
+        self.observers: list[Observer] = []
+        self._limits = limits or Limits()
+        self._on_failure = on_failure
+        self._sessions: dict[str, Session] = {}
+        self._closed = False
+        # Ids are unique over engines by the prefix, and in order within one.
+        self._prefix = secrets.token_hex(3)
+        self._count = itertools.count(1)
+
+    def __repr__(self) -> str:
+        """How many sessions there are, and how many of them have an owner."""
+        busy = sum(1 for session in self._sessions.values() if session.guard is not None)
+        return f"<Engine [{len(self._sessions)} sessions, {busy} guarded]>"
+
+    def new_id(self) -> str:
+        """A follow-up id that no other engine makes."""
+        return f"{self._prefix}-{next(self._count)}"
+
+    def session(self, key: str) -> Session:
+        """The session of that key; made, idle, if it is not there."""
+        session = self._sessions.get(key)
+        if session is None:
+            state = SessionState(key, self._limits, self._on_failure, closing=self._closed)
+            session = self._sessions[key] = Session(self, state)
+            session.tell(SessionOpened(key, self.clock()))
+        return session
+
+    def observe(self, capacity: int = 10_000) -> Observer:
+        """Watches every session from here on."""
+        observer = Observer(capacity, self.observers.remove)
+        self.observers.append(observer)
+        return observer
+
+    async def close(
+        self, *, drain: bool = True, timeout: float | None = None
+    ) -> dict[str, list[FollowUp]]:
+        """Closes every session (see `Session.close`); returns what is left, by key."""
+        self._closed = True
+        sessions = list(self._sessions.values())
+        left = await asyncio.gather(
+            *(session.close(drain=drain, timeout=timeout) for session in sessions)
+        )
+        return {session.key: rest for session, rest in zip(sessions, left, strict=True) if rest}
+
+    async def __aenter__(self) -> Self:
+        """The engine; it is drained and closed at the end of the block."""
+        return self
+
+    async def __aexit__(self, error_type: object, *exc_info: object) -> None:
+        """Closes, after the queues; at once if the block failed."""
+        await self.close(drain=error_type is None, timeout=None if error_type is None else 2.0)

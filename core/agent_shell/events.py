@@ -1,0 +1,238 @@
+"""What a session reports: facts, which the journal keeps, and passing events.
+
+A `Fact` is recorded before anybody is told of it. The other events (a piece of
+an answer, a refusal) are told at once and kept nowhere. `as_json` gives the one
+form that leaves the process; `schema.py` describes it.
+
+`time` is in seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from agent_shell.agents.base import Usage
+from agent_shell.state import HoldReason, Lane, State
+
+__all__ = [
+    "EVENT_TYPES",
+    "Event",
+    "Fact",
+    "FollowUpAccepted",
+    "FollowUpEdited",
+    "FollowUpMoved",
+    "FollowUpRejected",
+    "Missed",
+    "Receipt",
+    "SessionClosed",
+    "SessionHeld",
+    "SessionOpened",
+    "SessionReleased",
+    "TurnDelta",
+    "TurnEnded",
+    "TurnNotice",
+    "TurnStarted",
+    "as_json",
+]
+
+
+@dataclass(slots=True)
+class Event:
+    """The base of all: which session, and when."""
+
+    type: ClassVar[str]
+    session: str
+    time: float
+
+
+@dataclass(slots=True)
+class Fact(Event):
+    """An event that is true only once the journal has it."""
+
+
+@dataclass(slots=True)
+class SessionOpened(Event):
+    """An engine has taken the session up."""
+
+    type: ClassVar[str] = "session.opened"
+
+
+@dataclass(slots=True)
+class FollowUpAccepted(Fact):
+    """The session has taken an input; `position` follow-ups wait or run up to it.
+
+    Position 1 is the next to run; 0 means that it starts at once, or that a
+    running turn takes it in (lane `steer`).
+    """
+
+    type: ClassVar[str] = "follow_up.accepted"
+    id: str
+    text: str
+    lane: Lane
+    sender: str
+    position: int
+
+
+@dataclass(slots=True)
+class FollowUpRejected(Event):
+    """An input was refused: `error` names the refusal, `reason` explains it."""
+
+    type: ClassVar[str] = "follow_up.rejected"
+    id: str
+    error: str
+    reason: str
+
+
+@dataclass(slots=True)
+class FollowUpEdited(Fact):
+    """A waiting follow-up has another text now."""
+
+    type: ClassVar[str] = "follow_up.edited"
+    id: str
+    text: str
+
+
+@dataclass(slots=True)
+class FollowUpMoved(Fact):
+    """A waiting follow-up has another position now (1 is the next to run)."""
+
+    type: ClassVar[str] = "follow_up.moved"
+    id: str
+    position: int
+
+
+@dataclass(slots=True)
+class TurnStarted(Fact):
+    """A turn answers follow-up `id`; `queued` follow-ups wait behind it."""
+
+    type: ClassVar[str] = "turn.started"
+    turn: int
+    id: str
+    queued: int
+
+
+@dataclass(slots=True)
+class TurnDelta(Event):
+    """A piece of the answer."""
+
+    type: ClassVar[str] = "turn.delta"
+    turn: int
+    id: str
+    text: str
+
+
+@dataclass(slots=True)
+class TurnNotice(Event):
+    """Something about a turn that the user should know."""
+
+    type: ClassVar[str] = "turn.notice"
+    turn: int
+    id: str
+    text: str
+
+
+@dataclass(slots=True)
+class TurnEnded(Fact):
+    """A turn is over, its clean-up included.
+
+    `state` is `answered`, `failed`, `cancelled`, or `queued` where the turn
+    could not run and its follow-up went back to the head of the queue.
+    """
+
+    type: ClassVar[str] = "turn.ended"
+    turn: int
+    id: str
+    state: State
+    elapsed_s: float
+    usage: Usage | None
+
+
+@dataclass(slots=True)
+class Receipt(Fact):
+    """The one final state of a follow-up.
+
+    `reason` is who cancelled or withdrew it, why it failed, or what it was
+    merged into; `turn` is the turn that answered it or that it steered. Of a
+    turn that was not answered, `answer` is the part that there was.
+    """
+
+    type: ClassVar[str] = "receipt"
+    id: str
+    state: State
+    reason: str
+    turn: int | None
+    answer: str
+
+    def __str__(self) -> str:
+        """The receipt as a person says it: `cancelled by user`."""
+        return f"{self.state}{_JOINT[self.state]}{self.reason}" if self.reason else str(self.state)
+
+
+_JOINT = {
+    State.FAILED: ": ",
+    State.CANCELLED: " by ",
+    State.WITHDRAWN: " by ",
+    State.MERGED: " into ",
+    State.STEERED: " into ",
+}
+
+
+@dataclass(slots=True)
+class SessionHeld(Fact):
+    """The session keeps its queue and starts no turn, until it is released."""
+
+    type: ClassVar[str] = "session.held"
+    reason: HoldReason
+    detail: str
+    until: float | None
+    queued: int
+
+
+@dataclass(slots=True)
+class SessionReleased(Fact):
+    """The hold is over; `by` says who ended it."""
+
+    type: ClassVar[str] = "session.released"
+    by: str
+
+
+@dataclass(slots=True)
+class SessionClosed(Fact):
+    """The session takes no input and starts no turn; `queued` follow-ups are left."""
+
+    type: ClassVar[str] = "session.closed"
+    queued: int
+
+
+@dataclass(slots=True)
+class Missed(Event):
+    """An observer was too slow: `count` events were not kept for it."""
+
+    type: ClassVar[str] = "missed"
+    count: int
+
+
+EVENT_TYPES: tuple[type[Event], ...] = (
+    SessionOpened,
+    FollowUpAccepted,
+    FollowUpRejected,
+    FollowUpEdited,
+    FollowUpMoved,
+    TurnStarted,
+    TurnDelta,
+    TurnNotice,
+    TurnEnded,
+    Receipt,
+    SessionHeld,
+    SessionReleased,
+    SessionClosed,
+    Missed,
+)
+
+
+def as_json(event: Event, seq: int) -> dict[str, Any]:
+    """The event as one JSON object; `seq` is its number in the stream it goes to."""
+    body = dataclasses.asdict(event)
+    return {"type": event.type, "session": body.pop("session"), "seq": seq, **body}

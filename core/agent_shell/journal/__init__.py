@@ -1,0 +1,66 @@
+"""The durable record: what a session has accepted, and what became of it.
+
+A journal takes the facts that the decisions return, in order, and keeps each
+batch whole or not at all. It is the record; live output goes another way and
+may be lost (see `observer.py`). One interface serves a journal in memory, one
+in a file whose commits come later than the call, and one at the other end of a
+network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent_shell.agents.base import Exchange
+from agent_shell.events import Fact
+from agent_shell.state import Lane, State
+
+__all__ = ["Entry", "Journal"]
+
+
+@dataclass(slots=True)
+class Entry:
+    """All that the journal knows of one follow-up."""
+
+    id: str
+    text: str
+    lane: Lane
+    sender: str
+    accepted_at: float
+    state: State = State.QUEUED
+    reason: str = ""
+    turn: int | None = None
+    answer: str = ""
+    ended_at: float | None = None
+
+
+class Journal(Protocol):
+    """Where accepted follow-ups and their receipts are kept."""
+
+    def append(self, session_key: str, facts: Sequence[Fact]) -> asyncio.Future[None] | None:
+        """Records `facts` as one batch, after every earlier batch of the session.
+
+        Returns `None` when they are recorded, or a future that is done when
+        they are; raises `JournalError`, now or through the future, where none
+        of them will be. Never blocks the event loop.
+        """
+        ...
+
+    async def entry(self, session_key: str, follow_up_id: str) -> Entry | None:
+        """The record of one follow-up, if there is one."""
+        ...
+
+    async def entries(self, session_key: str) -> list[Entry]:
+        """The records of a session, in the order of acceptance."""
+        ...
+
+    async def history(self, session_key: str, limit: int) -> list[Exchange]:
+        """The last `limit` turns that are over, oldest first."""
+        ...
+
+    async def close(self) -> None:
+        """Waits until all is recorded, and lets go of what is open."""
+        ...

@@ -1,0 +1,104 @@
+"""A journal that lasts as long as the process: for trials, tests and embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from agent_shell.agents.base import Exchange
+from agent_shell.events import (
+    Fact,
+    FollowUpAccepted,
+    FollowUpEdited,
+    Receipt,
+    TurnEnded,
+    TurnStarted,
+)
+from agent_shell.journal import Entry
+from agent_shell.state import State
+
+__all__ = ["MemoryJournal"]
+
+
+class _Record:
+    """One session's entries by id, and those that ran, in the order of their turns."""
+
+    __slots__ = ("entries", "ran")
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.ran: list[Entry] = []
+
+
+class MemoryJournal:
+    """Keeps every entry in memory; each batch is recorded when `append` returns."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, _Record] = {}
+
+    def append(self, session_key: str, facts: Sequence[Fact]) -> None:
+        """Records the facts at once."""
+        record = self._records.get(session_key)
+        if record is None:
+            record = self._records[session_key] = _Record()
+        for fact in facts:
+            if (keep := _KEEP.get(type(fact))) is not None:
+                keep(record, fact)
+
+    async def entry(self, session_key: str, follow_up_id: str) -> Entry | None:
+        """The record of one follow-up, if there is one."""
+        record = self._records.get(session_key)
+        return None if record is None else record.entries.get(follow_up_id)
+
+    async def entries(self, session_key: str) -> list[Entry]:
+        """The records of a session, in the order of acceptance."""
+        record = self._records.get(session_key)
+        return list(record.entries.values()) if record else []
+
+    async def history(self, session_key: str, limit: int) -> list[Exchange]:
+        """The last `limit` turns that are over, oldest first."""
+        record = self._records.get(session_key)
+        ran = record.ran[-limit:] if record and limit > 0 else []
+        return [Exchange(e.id, e.turn or 0, e.text, e.answer, e.state) for e in ran]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def _accepted(record: _Record, fact: FollowUpAccepted) -> None:
+    record.entries[fact.id] = Entry(fact.id, fact.text, fact.lane, fact.sender, fact.time)
+
+
+def _edited(record: _Record, fact: FollowUpEdited) -> None:
+    record.entries[fact.id].text = fact.text
+
+
+def _started(record: _Record, fact: TurnStarted) -> None:
+    entry = record.entries[fact.id]
+    entry.state = State.RUNNING
+    entry.turn = fact.turn
+
+
+def _ended(record: _Record, fact: TurnEnded) -> None:
+    if fact.state is State.QUEUED:
+        record.entries[fact.id].state = State.QUEUED
+
+
+def _receipt(record: _Record, fact: Receipt) -> None:
+    entry = record.entries[fact.id]
+    if entry.state is State.RUNNING:
+        record.ran.append(entry)
+    entry.state = fact.state
+    entry.reason = fact.reason
+    entry.turn = fact.turn
+    entry.answer = fact.answer
+    entry.ended_at = fact.time
+
+
+_KEEP: dict[type[Fact], Callable[[_Record, Any], None]] = {
+    FollowUpAccepted: _accepted,
+    FollowUpEdited: _edited,
+    TurnStarted: _started,
+    TurnEnded: _ended,
+    Receipt: _receipt,
+}

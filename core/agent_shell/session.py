@@ -1,0 +1,455 @@
+"""One session on an event loop: carries out what the decisions ask for.
+
+The state is changed by `transitions.decide` alone, which never waits. Here is
+the other half: facts go to the journal and are told once they are recorded, a
+turn runs in a task of its own, and the last synchronous act of that task, after
+all of its clean-up, is the decision that it is over. Where that decision starts
+the next turn, the next task is made there and then and the old one returns: the
+stack stays flat, and there is no moment in which nobody owns the session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from agent_shell import errors
+from agent_shell.agents.base import Agent, Exchange
+from agent_shell.events import (
+    Event,
+    Fact,
+    FollowUpAccepted,
+    FollowUpRejected,
+    Receipt,
+    TurnStarted,
+)
+from agent_shell.journal import Entry
+from agent_shell.observer import Observer
+from agent_shell.state import (
+    FollowUp,
+    Hold,
+    HoldReason,
+    Lane,
+    Phase,
+    SessionState,
+    State,
+    TurnState,
+)
+from agent_shell.transitions import (
+    Cancel,
+    Close,
+    Command,
+    Edit,
+    Effect,
+    Interrupt,
+    Move,
+    PutOnHold,
+    Release,
+    Remove,
+    Start,
+    Submit,
+    TakeSteers,
+    TurnOver,
+    Unwritten,
+    WakeAt,
+    decide,
+)
+from agent_shell.turn import RunningTurn, Ticket
+
+if TYPE_CHECKING:
+    from agent_shell.engine import Engine
+
+__all__ = ["Session"]
+
+class Session:
+    """One conversation: a key, a queue, at most one turn at a time.
+
+    Made by `Engine.session`. Every method but `submit`, `receipt` and `settled`
+    decides at once, without waiting.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_began",
+        "_context",
+        "_engine",
+        "_observers",
+        "_owner",
+        "_settlers",
+        "_state",
+        "_unrecorded",
+        "_waiters",
+        "_wake_up",
+    )
+
+    def __init__(self, engine: Engine, state: SessionState) -> None:
+        self._engine = engine
+        self._state = state
+        # Every turn starts from this context, not from its predecessor's.
+        self._context = contextvars.copy_context()
+        self._owner: asyncio.Task[None] | None = None
+        self._began = False
+        self._wake_up: asyncio.TimerHandle | None = None
+        self._observers: list[Observer] | None = None
+        self._waiters: dict[str, list[asyncio.Future[Receipt]]] | None = None
+        self._settlers: list[asyncio.Future[None]] | None = None
+        self._unrecorded = 0  # batches that the journal has not answered for
+        self._backlog: list[Fact] | None = None  # facts that it refused, to be tried again
+
+    # What it is
+
+    @property
+    def key(self) -> str:
+        """The session's key."""
+        return self._state.key
+
+    @property
+    def phase(self) -> Phase:
+        """Idle, running, stopping, held or closed."""
+        return self._state.phase
+
+    @property
+    def hold(self) -> Hold | None:
+        """Why no turn starts, if none does."""
+        return self._state.hold
+
+    @property
+    def waiting(self) -> Sequence[FollowUp]:
+        """What waits, in the order in which it will run (not a copy: only read it)."""
+        return self._state.queue
+
+    @property
+    def running(self) -> FollowUp | None:
+        """The follow-up that the running turn answers."""
+        return None if self._state.turn is None else self._state.turn.follow_up
+
+    @property
+    def guard(self) -> int | None:
+        """The guard's number while somebody owns the session or something waits."""
+        return self._state.guard
+
+    def __repr__(self) -> str:
+        """The state in one line: `<Session 'a' [running turn 2: a-2 | 1 queued | guard 1]>`."""
+        state = self._state
+        parts = [state.phase.name.lower()]
+        if state.turn is not None:
+            parts[0] += f" turn {state.turn.number}: {state.turn.follow_up.id}"
+            if state.turn.inbox:
+                parts.append(f"{len(state.turn.inbox)} steering")
+        parts.append(f"{len(state.queue)} queued")
+        if state.hold is not None:
+            parts.append(f"hold: {state.hold.reason}")
+        if state.closing and state.phase is not Phase.CLOSED:
+            parts.append("closing")
+        if state.guard is not None:
+            parts.append(f"guard {state.guard}")
+        return f"<Session {state.key!r} [{' | '.join(parts)}]>"
+
+    # What can be asked of it
+
+    async def submit(
+        self,
+        text: str,
+        *,
+        lane: Lane = Lane.QUEUE,
+        id: str | None = None,
+        sender: str = "user",
+    ) -> FollowUpAccepted:
+        """Has an input accepted; returns when it is in the journal.
+
+        With an `id` of the caller's, the same id and text again are acknowledged
+        again and not run twice. Raises `QueueFull`, `TooLarge`, `InvalidText`,
+        `SessionClosed`, `IdConflict` or `JournalError`; then nothing of it
+        remains. Who cancels the call does not learn whether it was accepted.
+        """
+        try:
+            self._check_text(text)
+            if id is not None and (known := await self._known(id, text)) is not None:
+                return known
+            follow_up = FollowUp(
+                self._engine.new_id() if id is None else id, text, lane, sender, self.now()
+            )
+            effects = decide(self._state, Submit(follow_up), follow_up.accepted_at)
+            ticket = self._carry_out(effects)
+            if ticket is not None:
+                await asyncio.shield(ticket)
+        except errors.Refused as error:
+            self.tell(FollowUpRejected(self.key, self.now(), id or "", error.kind, str(error)))
+            raise
+        accepted = effects[0]
+        assert isinstance(accepted, FollowUpAccepted)
+        return accepted
+
+    def interrupt(self, by: str = "user") -> bool:
+        """Stops the running turn and holds the queue; false where nothing runs."""
+        running = self._state.turn is not None
+        self._perform(Interrupt(by))
+        return running
+
+    def put_on_hold(self, detail: str = "") -> None:
+        """Lets the running turn end and starts no other until `release`."""
+        self._perform(PutOnHold(Hold(HoldReason.USER, detail)))
+
+    def release(self, by: str = "user") -> None:
+        """Ends the hold."""
+        self._perform(Release(by))
+
+    def edit(self, id: str, text: str) -> None:
+        """Gives a waiting follow-up another text; `NotWaiting`, `TooLarge`, `InvalidText`."""
+        self._check_text(text)
+        self._perform(Edit(id, text))
+
+    def remove(self, id: str, by: str = "user") -> None:
+        """Withdraws a waiting follow-up; raises `NotWaiting`."""
+        self._perform(Remove(id, by))
+
+    def move(self, id: str, position: int) -> None:
+        """Moves a waiting follow-up to `position` (1 is the next to run); `NotWaiting`."""
+        self._perform(Move(id, position))
+
+    async def receipt(self, id: str) -> Receipt:
+        """The receipt of a follow-up, when it has one; raises `NotWaiting` if it never will."""
+        entry = await self._engine.journal.entry(self.key, id)
+        if entry is None:
+            raise errors.NotWaiting(f"session {self.key!r} never accepted a follow-up {id!r}")
+        if entry.ended_at is not None:
+            return _receipt_of(self.key, entry)
+        if self._waiters is None:
+            self._waiters = {}
+        waiter: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(id, []).append(waiter)
+        return await waiter
+
+    async def settled(self) -> None:
+        """Returns when no turn runs, none will start by itself, and all is recorded."""
+        while not self._is_settled():
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            if self._settlers is None:
+                self._settlers = []
+            self._settlers.append(waiter)
+            await waiter
+
+    async def close(self, *, drain: bool = True, timeout: float | None = None) -> list[FollowUp]:
+        """Takes no more input; returns the follow-ups that are left in the queue.
+
+        With `drain` the queue is finished first, unless it is held. Without, the
+        running turn is cancelled; one that has not ended after `timeout` seconds
+        is given up: what it still says is dropped.
+        """
+        self._perform(Close(drain))
+        try:
+            async with asyncio.timeout(timeout):
+                await self.settled()
+        except TimeoutError:
+            self._perform(Close(drain=False))
+            self._give_up("close")
+            await self.settled()
+        return list(self._state.queue)
+
+    def observe(self, capacity: int = 10_000) -> Observer:
+        """Watches this session from here on."""
+        if self._observers is None:
+            self._observers = []
+        observer = Observer(capacity, self._observers.remove)
+        self._observers.append(observer)
+        return observer
+
+    def _check_text(self, text: str) -> None:
+        limit = self._state.limits.text_bytes
+        try:
+            size = len(text) if text.isascii() else len(text.encode())
+        except UnicodeEncodeError as error:
+            raise errors.InvalidText(
+                f"the text is not Unicode: character {error.start + 1} is half of a pair"
+            ) from None
+        if size > limit:
+            raise errors.TooLarge(
+                f"the text has {size:,} bytes and the limit is {limit:,}; "
+                "send it in parts, or as a file that the agent reads"
+            )
+
+    async def _known(self, id: str, text: str) -> FollowUpAccepted | None:
+        """The acknowledgement of an id that was accepted before; `IdConflict`."""
+        entry = await self._engine.journal.entry(self.key, id)
+        if entry is None:
+            return None
+        if entry.text != text:
+            raise errors.IdConflict(f"id {id!r} was accepted before, with another text")
+        place = next((i for i, f in enumerate(self._state.queue, 1) if f.id == id), 0)
+        return FollowUpAccepted(
+            self.key, entry.accepted_at, id, text, entry.lane, entry.sender, place
+        )
+
+    # What a turn asks of it
+
+    @property
+    def agent(self) -> Agent:
+        """The agent that answers."""
+        return self._engine.agent
+
+    async def history(self, limit: int) -> list[Exchange]:
+        """The last `limit` turns that are over, oldest first."""
+        return await self._engine.journal.history(self.key, limit)
+
+    def take_steers(self, turn: TurnState) -> list[FollowUp]:
+        """Hands the inbox over to the running turn `turn`, with its receipts."""
+        taken = turn.inbox
+        if taken:
+            self._perform(TakeSteers(turn.number))
+        return taken
+
+    # Carrying out
+
+    def now(self) -> float:
+        """The engine's time, in seconds since the epoch."""
+        return self._engine.clock()
+
+    def _perform(self, command: Command) -> Ticket:
+        return self._carry_out(decide(self._state, command, self.now()))
+
+    def _carry_out(self, effects: list[Effect]) -> Ticket:
+        facts = [effect for effect in effects if isinstance(effect, Fact)]
+        ticket = self._record(facts) if facts else None
+        refused = ticket is not None and ticket.done()
+        for effect in effects:
+            if type(effect) is Start:
+                if not refused:
+                    self._start(effect.turn, ticket)
+            elif type(effect) is Cancel:
+                self._cancel_owner()
+            elif type(effect) is WakeAt:
+                self._wake_at(effect.until)
+        return ticket
+
+    def _record(self, facts: list[Fact]) -> Ticket:
+        batch = [*self._backlog, *facts] if self._backlog else facts
+        try:
+            ticket = self._engine.journal.append(self._state.key, batch)
+        except Exception as error:
+            ticket = asyncio.get_running_loop().create_future()
+            ticket.set_exception(errors.JournalError(errors.reason_of(error)))
+        self._backlog = None
+        if ticket is None:
+            self._told(facts)
+            return None
+        self._unrecorded += 1
+        if ticket.done():
+            self._answered(batch, facts, ticket)
+            return None if ticket.exception() is None else ticket
+        ticket.add_done_callback(lambda ticket: self._answered(batch, facts, ticket))
+        return ticket
+
+    def _answered(self, batch: list[Fact], facts: list[Fact], ticket: asyncio.Future[None]) -> None:
+        self._unrecorded -= 1
+        error = ticket.exception()
+        if error is None:
+            self._told(facts)
+        else:
+            self._refused(batch, errors.reason_of(error))
+
+    def _told(self, facts: Sequence[Event]) -> None:
+        for fact in facts:
+            self.tell(fact)
+            if self._waiters and type(fact) is Receipt:
+                for waiter in self._waiters.pop(fact.id, ()):
+                    if not waiter.done():
+                        waiter.set_result(fact)
+        if self._settlers and self._is_settled():
+            settlers, self._settlers = self._settlers, None
+            for settler in settlers:
+                if not settler.done():
+                    settler.set_result(None)
+
+    def tell(self, event: Event) -> None:
+        """Tells every observer of `event`, at once."""
+        for observer in self._engine.observers:
+            observer.tell(event)
+        if self._observers:
+            for observer in self._observers:
+                observer.tell(event)
+
+    def _refused(self, batch: list[Fact], reason: str) -> None:
+        """The journal refused a batch: undo what may be undone, keep the rest for later."""
+        ids = frozenset(f.id for f in batch if type(f) is FollowUpAccepted)
+        turn = next((f.turn for f in batch if type(f) is TurnStarted), None)
+        keep: list[Fact] = [
+            fact
+            for fact in batch
+            if type(fact) is not TurnStarted and getattr(fact, "id", None) not in ids
+        ]
+        effects = decide(self._state, Unwritten(ids, turn, reason), self.now())
+        said = [effect for effect in effects if isinstance(effect, Fact)]
+        self._backlog = [*(self._backlog or ()), *keep, *said]
+        # These are told unrecorded: it is the journal's failure that they tell of.
+        self._told(said)
+
+    def _is_settled(self) -> bool:
+        state = self._state
+        if state.turn is not None or self._unrecorded:
+            return False
+        # A hold that ends by itself is a pause, where something waits behind it.
+        return not (state.queue and state.hold is not None and state.hold.until is not None)
+
+    def _wake_at(self, until: float) -> None:
+        if self._wake_up is not None:
+            self._wake_up.cancel()
+        delay = max(0.0, until - self.now())
+        self._wake_up = asyncio.get_running_loop().call_later(
+            delay, lambda: self._perform(Release("timer", until))
+        )
+
+    # The owner
+
+    def _start(self, turn: TurnState, ticket: Ticket) -> None:
+        # Not `loop.create_task`: where the loop has an eager task factory that
+        # would run the successor inside the frame of its predecessor.
+        self._began = False
+        self._owner = asyncio.Task(
+            self._own(turn, ticket),
+            loop=asyncio.get_running_loop(),
+            name=f"turn {turn.number} of {self._state.key}",
+            context=self._context.copy(),
+        )
+        self._owner.add_done_callback(self._owner_ended)
+
+    async def _own(self, turn: TurnState, ticket: Ticket) -> None:
+        """Runs one turn, then hands the session on: the last synchronous act."""
+        self._began = True
+        running = RunningTurn(self, turn)
+        try:
+            over = await running.run(ticket)
+        except BaseException as error:
+            # KeyboardInterrupt or SystemExit: it passes, and the session is not stuck.
+            self._perform(running.over(State.CANCELLED, errors.reason_of(error)))
+            raise
+        if over is not None:
+            self._perform(over)
+
+    def _owner_ended(self, task: asyncio.Task[None]) -> None:
+        """The net under `_own`: a task that was cancelled before its first step."""
+        if self._owner is not task:
+            return  # it has handed over
+        self._owner = None
+        if not self._began:
+            self._give_up("a cancelled task")
+
+    def _cancel_owner(self) -> None:
+        # A task that has not begun would end without its hand-off; it sees by
+        # itself, first thing, that its turn was stopped.
+        if self._owner is not None and self._began:
+            self._owner.cancel()
+
+    def _give_up(self, by: str) -> None:
+        """Ends, for the session, a turn whose task does not say that it is over."""
+        turn = self._state.turn
+        if turn is not None:
+            self._perform(TurnOver(turn.number, State.CANCELLED, by, "", None, 0.0))
+
+
+def _receipt_of(key: str, entry: Entry) -> Receipt:
+    assert entry.ended_at is not None
+    return Receipt(
+        key, entry.ended_at, entry.id, entry.state, entry.reason, entry.turn, entry.answer
+    )

@@ -1,0 +1,177 @@
+"""The plain state of a session: no I/O, no clock, no task, no future.
+
+Everything here is data that `dataclasses.asdict` and `json` can write down and
+`SessionState.load` can read back; `transitions.py` alone changes it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = [
+    "FollowUp",
+    "Hold",
+    "HoldReason",
+    "Lane",
+    "Limits",
+    "OnFailure",
+    "Phase",
+    "SessionState",
+    "State",
+    "TurnState",
+]
+
+
+class Lane(enum.StrEnum):
+    """What an input that was typed during a turn means."""
+
+    QUEUE = "queue"
+    STEER = "steer"
+    INTERRUPT = "interrupt"
+    MERGE = "merge"
+
+
+class State(enum.StrEnum):
+    """Where a follow-up stands; all but the first two are receipts, and final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    ANSWERED = "answered"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    WITHDRAWN = "withdrawn"
+    MERGED = "merged"
+    STEERED = "steered"
+
+
+class HoldReason(enum.StrEnum):
+    """Why a session keeps its queue and starts no turn."""
+
+    USER = "user"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    RATE_LIMITED = "rate_limited"
+    UNREACHABLE = "unreachable"
+    BUDGET = "budget"
+    RESTORED = "restored"
+    JOURNAL = "journal"
+    CLOSING = "closing"
+
+
+class OnFailure(enum.StrEnum):
+    """What a failed turn does to the queue behind it."""
+
+    HOLD = "hold"
+    CONTINUE = "continue"
+
+
+class Phase(enum.IntEnum):
+    """A session's phase: the columns of the table in `transitions.py`."""
+
+    IDLE = 0
+    RUNNING = 1
+    STOPPING = 2
+    HELD = 3
+    CLOSED = 4
+
+
+@dataclass(slots=True)
+class FollowUp:
+    """One user input that the session has accepted.
+
+    `accepted_at` is in seconds since the epoch.
+    """
+
+    id: str
+    text: str
+    lane: Lane
+    sender: str
+    accepted_at: float
+
+
+@dataclass(slots=True)
+class Hold:
+    """Why the session starts no turn; `until` (epoch seconds) if it ends by itself."""
+
+    reason: HoldReason
+    detail: str = ""
+    until: float | None = None
+
+
+@dataclass(slots=True)
+class TurnState:
+    """The turn that runs: its number, its follow-up, who stopped it, what steers it.
+
+    Turn numbers rise by one for each turn of a session and are never used
+    again, so a number is also the fence of everything that the turn reports.
+    """
+
+    number: int
+    follow_up: FollowUp
+    stopped_by: str | None = None
+    inbox: list[FollowUp] = field(default_factory=list[FollowUp])
+
+
+@dataclass(slots=True)
+class Limits:
+    """The bounds of one session: waiting follow-ups, and bytes (UTF-8) of one."""
+
+    queue: int = 100_000
+    text_bytes: int = 1 << 20
+
+
+@dataclass(slots=True)
+class SessionState:
+    """One object owns one session's whole state.
+
+    `guard` is the mark "somebody owns me": a number that is new each time the
+    guard is set and `None` while the session is unguarded; `guards` counts them.
+    """
+
+    key: str
+    limits: Limits = field(default_factory=Limits)
+    on_failure: OnFailure = OnFailure.HOLD
+    phase: Phase = Phase.IDLE
+    queue: deque[FollowUp] = field(default_factory=deque[FollowUp])
+    turn: TurnState | None = None
+    turns: int = 0
+    guard: int | None = None
+    guards: int = 0
+    hold: Hold | None = None
+    closing: bool = False
+
+    def dump(self) -> dict[str, Any]:
+        """The state as JSON-ready data; `load` gives an equal state back."""
+        plain = dataclasses.asdict(self)
+        plain["queue"] = list(plain["queue"])
+        return plain
+
+    @classmethod
+    def load(cls, plain: dict[str, Any]) -> SessionState:
+        """The state that `dump` wrote."""
+        turn, hold = plain["turn"], plain["hold"]
+        return cls(
+            **{
+                **plain,
+                "limits": Limits(**plain["limits"]),
+                "on_failure": OnFailure(plain["on_failure"]),
+                "phase": Phase(plain["phase"]),
+                "queue": deque(_follow_up(item) for item in plain["queue"]),
+                "turn": turn
+                and TurnState(
+                    turn["number"],
+                    _follow_up(turn["follow_up"]),
+                    turn["stopped_by"],
+                    [_follow_up(item) for item in turn["inbox"]],
+                ),
+                "hold": hold and Hold(HoldReason(hold["reason"]), hold["detail"], hold["until"]),
+            }
+        )
+
+
+def _follow_up(plain: dict[str, Any]) -> FollowUp:
+    return FollowUp(**{**plain, "lane": Lane(plain["lane"])})

@@ -1,0 +1,586 @@
+"""The decisions of a session: whatever affects its state lives in this file.
+
+`decide` takes a session's state, a command and the time; it changes the state
+in place and returns the effects to carry out. It has no await, no I/O, no clock
+and no task, so that there is no moment between "the queue is empty" and "the
+guard is clear", and the same decisions run on an event loop, in an explorer
+without one, and in a distributed engine's handler.
+
+`TABLE` says which function decides, for each command in each phase. All that
+may start a turn, hold or close ends in the one function `_advance`: an input
+that arrives in time and one that arrives while the last turn cleans up take
+the same line.
+
+A refused command raises before anything is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from agent_shell import errors
+from agent_shell.agents.base import Usage
+from agent_shell.events import (
+    Fact,
+    FollowUpAccepted,
+    FollowUpEdited,
+    FollowUpMoved,
+    Receipt,
+    SessionClosed,
+    SessionHeld,
+    SessionReleased,
+    TurnEnded,
+    TurnStarted,
+)
+from agent_shell.state import (
+    FollowUp,
+    Hold,
+    HoldReason,
+    Lane,
+    OnFailure,
+    Phase,
+    SessionState,
+    State,
+    TurnState,
+)
+
+__all__ = [
+    "TABLE",
+    "Cancel",
+    "Close",
+    "Command",
+    "Edit",
+    "Effect",
+    "Interrupt",
+    "Move",
+    "PutOnHold",
+    "Release",
+    "Remove",
+    "Start",
+    "Submit",
+    "TakeSteers",
+    "TurnOver",
+    "Unwritten",
+    "WakeAt",
+    "decide",
+]
+
+
+# Commands: what happens to a session.
+
+
+@dataclass(slots=True)
+class Submit:
+    """An input asks to be accepted."""
+
+    follow_up: FollowUp
+
+
+@dataclass(slots=True)
+class TurnOver:
+    """Turn `turn` has ended, its clean-up included.
+
+    With a `hold` it could not run: its follow-up goes back to the head of the
+    queue. A number that is not the running turn's is stale and changes nothing.
+    """
+
+    turn: int
+    state: State
+    reason: str
+    answer: str
+    usage: Usage | None
+    elapsed_s: float
+    hold: Hold | None = None
+
+
+@dataclass(slots=True)
+class Interrupt:
+    """Somebody stops the running turn; the queue behind it is held."""
+
+    by: str
+
+
+@dataclass(slots=True)
+class PutOnHold:
+    """No turn is to start until a release; the running one goes on."""
+
+    hold: Hold
+
+
+@dataclass(slots=True)
+class Release:
+    """The hold is to end; with `until`, only the hold that ends at that time."""
+
+    by: str
+    until: float | None = None
+
+
+@dataclass(slots=True)
+class Edit:
+    """A waiting follow-up is to have another text."""
+
+    id: str
+    text: str
+
+
+@dataclass(slots=True)
+class Remove:
+    """A waiting follow-up is withdrawn."""
+
+    id: str
+    by: str
+
+
+@dataclass(slots=True)
+class Move:
+    """A waiting follow-up is to have position `position` (1 is the next to run)."""
+
+    id: str
+    position: int
+
+
+@dataclass(slots=True)
+class TakeSteers:
+    """Turn `turn` has reached a safe point and takes in what is to steer it."""
+
+    turn: int
+
+
+@dataclass(slots=True)
+class Close:
+    """The session is to end: after its queue (`drain`), or with the queue left."""
+
+    drain: bool
+
+
+@dataclass(slots=True)
+class Unwritten:
+    """The journal did not record a batch.
+
+    The inputs `ids` were not accepted; the start of turn `turn` did not happen.
+    """
+
+    ids: frozenset[str]
+    turn: int | None
+    reason: str
+
+
+Command = (
+    Submit
+    | TurnOver
+    | Interrupt
+    | PutOnHold
+    | Release
+    | Edit
+    | Remove
+    | Move
+    | TakeSteers
+    | Close
+    | Unwritten
+)
+
+
+# Effects: what is to be done about it. A fact is to be recorded, then told.
+
+
+@dataclass(slots=True)
+class Start:
+    """Run this turn in a fresh task, once the facts beside it are recorded."""
+
+    turn: TurnState
+
+
+@dataclass(slots=True)
+class Cancel:
+    """Cancel the task of this turn."""
+
+    turn: int
+
+
+@dataclass(slots=True)
+class WakeAt:
+    """At `until` (epoch seconds), send `Release("timer", until)`."""
+
+    until: float
+
+
+Effect = Fact | Start | Cancel | WakeAt
+Decision = Callable[[SessionState, Any, float], list[Effect]]
+
+
+def decide(state: SessionState, command: Command, now: float) -> list[Effect]:
+    """Changes `state` by `command` at `now` (epoch seconds); returns the effects, in order.
+
+    Raises a `Refused` or `NotWaiting` error, with `state` as it was.
+    """
+    return TABLE[type(command)][state.phase](state, command, now)
+
+
+# Submit
+
+
+def _accept_and_start(state: SessionState, command: Submit, now: float) -> list[Effect]:
+    accepted = _enqueue(state, command, now)
+    _fact(accepted).position = 0
+    return [*accepted, *_advance(state, now)]
+
+
+def _enqueue(state: SessionState, command: Submit, now: float) -> list[Effect]:
+    _check_room(state)
+    follow_up = command.follow_up
+    state.queue.append(follow_up)
+    _set_guard(state)
+    return [_accepted(state, follow_up, len(state.queue), now)]
+
+
+def _accept_while_running(state: SessionState, command: Submit, now: float) -> list[Effect]:
+    match command.follow_up.lane:
+        case Lane.QUEUE:
+            return _enqueue(state, command, now)
+        case Lane.MERGE:
+            return _merge(state, command, now)
+        case Lane.STEER:
+            return _offer_steer(state, command, now)
+        case Lane.INTERRUPT:
+            return [*_enqueue_next(state, command, now), *_stop_turn(state, "a newer input")]
+
+
+def _accept_while_stopping(state: SessionState, command: Submit, now: float) -> list[Effect]:
+    match command.follow_up.lane:
+        case Lane.QUEUE:
+            return _enqueue(state, command, now)
+        case Lane.MERGE:
+            return _merge(state, command, now)
+        case Lane.STEER | Lane.INTERRUPT:
+            return _enqueue_next(state, command, now)
+
+
+def _accept_while_held(state: SessionState, command: Submit, now: float) -> list[Effect]:
+    match command.follow_up.lane:
+        case Lane.QUEUE | Lane.STEER:
+            return _enqueue(state, command, now)
+        case Lane.MERGE:
+            return _merge(state, command, now)
+        case Lane.INTERRUPT:
+            return _enqueue_next(state, command, now)
+
+
+def _enqueue_next(state: SessionState, command: Submit, now: float) -> list[Effect]:
+    _check_room(state)
+    follow_up, queue = command.follow_up, state.queue
+    # A steer that came too late still follows the interrupt that it came after.
+    behind = follow_up.lane is Lane.STEER and queue and queue[0].lane is Lane.INTERRUPT
+    queue.insert(1 if behind else 0, follow_up)
+    _set_guard(state)
+    return [_accepted(state, follow_up, 2 if behind else 1, now)]
+
+
+def _offer_steer(state: SessionState, command: Submit, now: float) -> list[Effect]:
+    _check_room(state)
+    _running(state).inbox.append(command.follow_up)
+    return [_accepted(state, command.follow_up, 0, now)]
+
+
+def _merge(state: SessionState, command: Submit, now: float) -> list[Effect]:
+    joined = command.follow_up
+    into = next((f for f in reversed(state.queue) if f.sender == joined.sender), None)
+    if into is None:
+        return _enqueue(state, command, now)
+    _check_open(state)
+    text = f"{into.text}\n\n{joined.text}"
+    if _utf8_size(text) > state.limits.text_bytes:
+        raise errors.TooLarge(
+            f"joined to {into.id} the text would pass the limit of "
+            f"{state.limits.text_bytes:,} bytes; send it as a follow-up of its own"
+        )
+    into.text = text
+    return [
+        _accepted(state, joined, state.queue.index(into) + 1, now),
+        FollowUpEdited(state.key, now, into.id, into.text),
+        Receipt(state.key, now, joined.id, State.MERGED, into.id, None, ""),
+    ]
+
+
+def _refuse(state: SessionState, command: Command, now: float) -> list[Effect]:
+    raise errors.SessionClosed(f"session {state.key!r} is closed and takes no input")
+
+
+# The end of a turn
+
+
+def _turn_over(state: SessionState, command: TurnOver, now: float) -> list[Effect]:
+    turn = state.turn
+    if turn is None or turn.number != command.turn:
+        return []
+    state.turn = None
+    if turn.inbox:
+        state.queue.extendleft(reversed(turn.inbox))
+    effects = _end(state, turn, command, now)
+    effects += _advance(state, now)
+    return effects
+
+
+def _end(state: SessionState, turn: TurnState, over: TurnOver, now: float) -> list[Effect]:
+    """What a turn that is over leaves behind: its end, and a receipt or a hold."""
+    follow_up = turn.follow_up
+    ended, reason = over.state, over.reason
+    if turn.stopped_by is not None:
+        ended, reason = State.CANCELLED, turn.stopped_by
+    elif over.hold is not None:
+        state.queue.appendleft(follow_up)
+        back = TurnEnded(
+            state.key, now, turn.number, follow_up.id, State.QUEUED, over.elapsed_s, over.usage
+        )
+        return [back, *_hold(state, over.hold, now)]
+    elif ended is State.ANSWERED and follow_up.lane is Lane.STEER:
+        reason = "a turn of its own, the steered one had ended"
+    key, id = state.key, follow_up.id
+    effects: list[Effect] = [
+        TurnEnded(key, now, turn.number, id, ended, over.elapsed_s, over.usage),
+        Receipt(key, now, id, ended, reason, turn.number, over.answer),
+    ]
+    if ended is State.FAILED and state.on_failure is OnFailure.HOLD:
+        effects += _hold(state, Hold(HoldReason.FAILED, reason), now)
+    elif ended is State.CANCELLED and turn.stopped_by is None:
+        # Not by a command of ours: whoever ends tasks wants no new one.
+        effects += _hold(state, Hold(HoldReason.INTERRUPTED, f"by {reason}"), now)
+    return effects
+
+
+def _advance(state: SessionState, now: float) -> list[Effect]:
+    """No turn runs: start the next, hold, close or rest. The only place that decides so."""
+    hold, queue = state.hold, state.queue
+    if state.closing and (not queue or (hold is not None and hold.until is None)):
+        state.phase = Phase.CLOSED
+        state.guard = None
+        return [SessionClosed(state.key, now, len(queue))]
+    if not queue:
+        state.phase = Phase.IDLE if hold is None else Phase.HELD
+        state.guard = None
+        return []
+    _set_guard(state)
+    if hold is not None:
+        state.phase = Phase.HELD
+        return []
+    state.phase = Phase.RUNNING
+    state.turns += 1
+    follow_up = queue.popleft()
+    turn = state.turn = TurnState(state.turns, follow_up)
+    return [TurnStarted(state.key, now, turn.number, follow_up.id, len(queue)), Start(turn)]
+
+
+# Interrupt, hold, release, close
+
+
+def _interrupt(state: SessionState, command: Interrupt, now: float) -> list[Effect]:
+    hold = Hold(HoldReason.INTERRUPTED, f"by {command.by}")
+    return [*_stop_turn(state, command.by), *_hold(state, hold, now)]
+
+
+def _interrupt_again(state: SessionState, command: Interrupt, now: float) -> list[Effect]:
+    if state.hold is not None:
+        return []
+    return _hold(state, Hold(HoldReason.INTERRUPTED, f"by {command.by}"), now)
+
+
+def _hold_later(state: SessionState, command: PutOnHold, now: float) -> list[Effect]:
+    return [] if state.closing else _hold(state, command.hold, now)
+
+
+def _hold_now(state: SessionState, command: PutOnHold, now: float) -> list[Effect]:
+    if state.closing:
+        return []
+    return [*_hold(state, command.hold, now), *_advance(state, now)]
+
+
+def _release_later(state: SessionState, command: Release, now: float) -> list[Effect]:
+    hold = state.hold
+    if hold is None or hold.reason is HoldReason.CLOSING:
+        return []
+    if command.until is not None and command.until != hold.until:
+        return []
+    state.hold = None
+    return [SessionReleased(state.key, now, command.by)]
+
+
+def _release_now(state: SessionState, command: Release, now: float) -> list[Effect]:
+    released = _release_later(state, command, now)
+    return [*released, *_advance(state, now)] if released else []
+
+
+def _close_later(state: SessionState, command: Close, now: float) -> list[Effect]:
+    state.closing = True
+    if command.drain:
+        return []
+    state.hold = Hold(HoldReason.CLOSING)
+    return _stop_turn(state, "close") if state.phase is Phase.RUNNING else []
+
+
+def _close_now(state: SessionState, command: Close, now: float) -> list[Effect]:
+    return [*_close_later(state, command, now), *_advance(state, now)]
+
+
+# What waits
+
+
+def _edit(state: SessionState, command: Edit, now: float) -> list[Effect]:
+    state.queue[_place(state, command.id)].text = command.text
+    return [FollowUpEdited(state.key, now, command.id, command.text)]
+
+
+def _remove(state: SessionState, command: Remove, now: float) -> list[Effect]:
+    steered = state.turn.inbox if state.turn is not None else []
+    steer = next((i for i, f in enumerate(steered) if f.id == command.id), None)
+    if steer is not None:
+        del steered[steer]
+    else:
+        del state.queue[_place(state, command.id)]
+    return [Receipt(state.key, now, command.id, State.WITHDRAWN, command.by, None, "")]
+
+
+def _remove_while_held(state: SessionState, command: Remove, now: float) -> list[Effect]:
+    return [*_remove(state, command, now), *_advance(state, now)]
+
+
+def _move(state: SessionState, command: Move, now: float) -> list[Effect]:
+    place = _place(state, command.id)
+    follow_up = state.queue[place]
+    del state.queue[place]
+    target = min(max(command.position - 1, 0), len(state.queue))
+    state.queue.insert(target, follow_up)
+    return [FollowUpMoved(state.key, now, command.id, target + 1)]
+
+
+def _not_waiting(state: SessionState, command: Edit | Remove | Move, now: float) -> list[Effect]:
+    raise errors.NotWaiting(f"no follow-up {command.id!r} waits in session {state.key!r}")
+
+
+def _take_steers(state: SessionState, command: TakeSteers, now: float) -> list[Effect]:
+    turn = _running(state)
+    if turn.number != command.turn:
+        return []
+    taken, turn.inbox = turn.inbox, []
+    into = f"turn {turn.number}"
+    return [
+        Receipt(state.key, now, f.id, State.STEERED, into, turn.number, "") for f in taken
+    ]
+
+
+# The journal failed
+
+
+def _unwritten(state: SessionState, command: Unwritten, now: float) -> list[Effect]:
+    turn = state.turn
+    if turn is not None:
+        turn.inbox = [f for f in turn.inbox if f.id not in command.ids]
+    if turn is not None and turn.number == command.turn:
+        state.turn = None
+        state.queue.extendleft(reversed([turn.follow_up, *turn.inbox]))
+    for place in reversed(range(len(state.queue))) if command.ids else ():
+        if state.queue[place].id in command.ids:
+            del state.queue[place]
+    hold = Hold(HoldReason.JOURNAL, command.reason)
+    if state.phase is Phase.CLOSED:
+        return []
+    effects = _hold(state, hold, now)
+    if state.turn is None:
+        effects += _advance(state, now)
+    return effects
+
+
+# What the decisions share
+
+
+def _nothing(state: SessionState, command: Command, now: float) -> list[Effect]:
+    return []
+
+
+def _accepted(state: SessionState, f: FollowUp, position: int, now: float) -> FollowUpAccepted:
+    return FollowUpAccepted(state.key, now, f.id, f.text, f.lane, f.sender, position)
+
+
+def _fact(effects: list[Effect]) -> FollowUpAccepted:
+    (accepted,) = effects
+    assert isinstance(accepted, FollowUpAccepted)
+    return accepted
+
+
+def _check_open(state: SessionState) -> None:
+    if state.closing:
+        raise errors.SessionClosed(f"session {state.key!r} is closing and takes no input")
+
+
+def _check_room(state: SessionState) -> None:
+    _check_open(state)
+    waiting = len(state.queue) + (len(state.turn.inbox) if state.turn is not None else 0)
+    if waiting >= state.limits.queue:
+        raise errors.QueueFull(
+            f"session {state.key!r} has {waiting:,} follow-ups waiting, which is its limit; "
+            "wait until some are answered"
+        )
+
+
+def _set_guard(state: SessionState) -> None:
+    if state.guard is None:
+        state.guards += 1
+        state.guard = state.guards
+
+
+def _running(state: SessionState) -> TurnState:
+    assert state.turn is not None
+    return state.turn
+
+
+def _stop_turn(state: SessionState, by: str) -> list[Effect]:
+    turn = _running(state)
+    turn.stopped_by = by
+    state.phase = Phase.STOPPING
+    if turn.inbox:
+        # It can steer nothing any more: it is next, behind the input that interrupted.
+        behind = bool(state.queue) and state.queue[0].lane is Lane.INTERRUPT
+        first = [state.queue.popleft()] if behind else []
+        state.queue.extendleft(reversed([*first, *turn.inbox]))
+        turn.inbox = []
+    return [Cancel(turn.number)]
+
+
+def _hold(state: SessionState, hold: Hold, now: float) -> list[Effect]:
+    state.hold = hold
+    held = SessionHeld(state.key, now, hold.reason, hold.detail, hold.until, len(state.queue))
+    return [held] if hold.until is None else [held, WakeAt(hold.until)]
+
+
+def _place(state: SessionState, id: str) -> int:
+    for place, follow_up in enumerate(state.queue):
+        if follow_up.id == id:
+            return place
+    raise errors.NotWaiting(f"no follow-up {id!r} waits in session {state.key!r}")
+
+
+def _utf8_size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _row(*decisions: Decision) -> tuple[Decision, ...]:
+    assert len(decisions) == len(Phase)
+    return decisions
+
+
+# fmt: off
+TABLE: dict[type[Any], tuple[Decision, ...]] = {
+    #                 IDLE               RUNNING                STOPPING                HELD                CLOSED
+    Submit:     _row(_accept_and_start, _accept_while_running, _accept_while_stopping, _accept_while_held, _refuse),
+    TurnOver:   _row(_nothing,          _turn_over,            _turn_over,             _nothing,           _nothing),
+    Interrupt:  _row(_nothing,          _interrupt,            _interrupt_again,       _nothing,           _nothing),
+    PutOnHold:  _row(_hold_now,         _hold_later,           _hold_later,            _hold_now,          _nothing),
+    Release:    _row(_nothing,          _release_later,        _release_later,         _release_now,       _nothing),
+    Edit:       _row(_not_waiting,      _edit,                 _edit,                  _edit,              _refuse),
+    Remove:     _row(_not_waiting,      _remove,               _remove,                _remove_while_held, _refuse),
+    Move:       _row(_not_waiting,      _move,                 _move,                  _move,              _refuse),
+    TakeSteers: _row(_nothing,          _take_steers,          _nothing,               _nothing,           _nothing),
+    Close:      _row(_close_now,        _close_later,          _close_later,           _close_now,         _nothing),
+    Unwritten:  _row(_unwritten,        _unwritten,            _unwritten,             _unwritten,         _unwritten),
+}
+# fmt: on

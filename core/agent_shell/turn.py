@@ -1,0 +1,153 @@
+"""One turn while it runs: what the agent sees, and how its end is understood."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from agent_shell import errors
+from agent_shell.agents.base import AgentEvent, Delta, Exchange, Notice, Usage
+from agent_shell.events import TurnDelta, TurnNotice
+from agent_shell.state import FollowUp, Hold, HoldReason, State, TurnState
+from agent_shell.transitions import TurnOver
+
+if TYPE_CHECKING:
+    from agent_shell.session import Session
+
+__all__ = ["RunningTurn", "Ticket"]
+
+# A ticket stands for one batch at the journal: `None` means it is recorded.
+Ticket = asyncio.Future[None] | None
+
+
+class RunningTurn:
+    """Implements `agents.base.Turn`, and drives the agent over it."""
+
+    __slots__ = ("_parts", "_session", "_started", "_state", "_usage")
+
+    def __init__(self, session: Session, state: TurnState) -> None:
+        self._session = session
+        self._state = state
+        self._parts: list[str] = []
+        self._usage: Usage | None = None
+        self._started = time.perf_counter()
+
+    # What the agent sees
+
+    @property
+    def session_key(self) -> str:
+        """The conversation that this turn belongs to."""
+        return self._session.key
+
+    @property
+    def number(self) -> int:
+        """The turn's number."""
+        return self._state.number
+
+    @property
+    def id(self) -> str:
+        """The id of the follow-up that is answered."""
+        return self._state.follow_up.id
+
+    @property
+    def text(self) -> str:
+        """The follow-up's text."""
+        return self._state.follow_up.text
+
+    @property
+    def stopping(self) -> bool:
+        """The cancel signal."""
+        return self._state.stopped_by is not None
+
+    async def history(self, limit: int = 1000) -> list[Exchange]:
+        """The last `limit` turns of the session, oldest first."""
+        return await self._session.history(limit)
+
+    def take_steers(self) -> list[FollowUp]:
+        """Empties the steer inbox."""
+        return self._session.take_steers(self._state)
+
+    # How it runs
+
+    async def run(self, ticket: Ticket) -> TurnOver | None:
+        """Runs the agent to its end, whatever that is; `None` if it never started.
+
+        The agent sees the turn once its start is recorded, which `ticket` says.
+        """
+        try:
+            if ticket is not None:
+                await asyncio.shield(ticket)
+        except errors.JournalError:
+            return None
+        except asyncio.CancelledError:
+            return self.over(State.CANCELLED, "a cancelled task")
+        try:
+            if self._state.stopped_by is None:
+                await self._drive()
+        except asyncio.CancelledError:
+            return self._cancelled()
+        except errors.AgentError as error:
+            return self._failed(error)
+        except Exception as error:
+            return self.over(State.FAILED, errors.reason_of(error))
+        return self.over(State.ANSWERED, "")
+
+    async def _drive(self) -> None:
+        stream = self._session.agent.run(self)
+        try:
+            async for event in stream:
+                if self._state.stopped_by is not None:
+                    break  # the agent did not heed its cancellation: no ghost output
+                self._take(event)
+            else:
+                return
+        except BaseException:
+            await _finish(stream)
+            raise
+        await _finish(stream)
+
+    def _take(self, event: AgentEvent) -> None:
+        session, state = self._session, self._state
+        now = session.now()
+        if type(event) is Delta:
+            self._parts.append(event.text)
+            session.tell(TurnDelta(session.key, now, state.number, self.id, event.text))
+        elif type(event) is Notice:
+            session.tell(TurnNotice(session.key, now, state.number, self.id, event.text))
+        elif type(event) is Usage:
+            self._usage = event
+        else:
+            raise TypeError(f"an agent yields agent events, not {type(event).__name__}")
+
+    def _cancelled(self) -> TurnOver:
+        task = asyncio.current_task()
+        if self._state.stopped_by is None and task is not None and not task.cancelling():
+            return self.over(State.FAILED, "the agent cancelled itself")
+        return self.over(State.CANCELLED, "a cancelled task")
+
+    def _failed(self, error: errors.AgentError) -> TurnOver:
+        """A failure of a known kind: where nothing was answered yet, nothing is consumed."""
+        reason = errors.reason_of(error)
+        over = self.over(State.FAILED, reason)
+        if self._parts:
+            return over
+        if isinstance(error, errors.RateLimited):
+            until = self._session.now() + error.retry_after_s
+            over.hold = Hold(HoldReason.RATE_LIMITED, reason, until)
+        elif isinstance(error, errors.ModelUnreachable):
+            over.hold = Hold(HoldReason.UNREACHABLE, reason)
+        return over
+
+    def over(self, state: State, reason: str) -> TurnOver:
+        """The end of this turn, as the decisions take it."""
+        elapsed_s = time.perf_counter() - self._started
+        answer = "".join(self._parts)
+        return TurnOver(self._state.number, state, reason, answer, self._usage, elapsed_s)
+
+
+async def _finish(stream: object) -> None:
+    """Ends an agent's iterator that was left in the middle, if it can be ended."""
+    aclose = getattr(stream, "aclose", None)
+    if aclose is not None:
+        await aclose()
