@@ -1,8 +1,7 @@
 """A session engine for interactive agents that loses nothing that people type.
 
-    engine = Engine(EchoAgent())
-    accepted = await engine.session("demo").submit("hello")
-    receipt = await engine.session("demo").receipt(accepted.id)
+`Engine` has an agent answer the follow-ups of any number of sessions; `agents.base`
+says what an agent is, `events` what there is to watch.
 """
 
 from agent_shell.agents.base import (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from agent_shell.events import Event, Missed, TurnDelta
@@ -50,7 +50,18 @@ class Observer:
             pending.append(self._missed)
             self._missed = None
         pending.append(event)
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
+
+    def tell_all(self, events: Sequence[Event]) -> None:
+        """Tells each of them, in order."""
+        if self._missed is None and len(self._pending) + len(events) <= self._capacity:
+            self._pending.extend(events)
+            if self._waiter is not None:
+                self._wake()
+        else:
+            for event in events:
+                self.tell(event)
 
     def _join(self, event: TurnDelta) -> bool:
         last = self._pending[-1]
@@ -65,7 +76,7 @@ class Observer:
         return True
 
     def _wake(self) -> None:
-        waiter = self._waiter
+        waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
@@ -84,6 +95,15 @@ class Observer:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         return self._pending.popleft()
+
+    def take(self) -> list[Event]:
+        """All that waits, without waiting: for readers that look at times of their own."""
+        taken = list(self._pending)
+        self._pending.clear()
+        if self._missed is not None:
+            taken.append(self._missed)
+            self._missed = None
+        return taken
 
     def close(self) -> None:
         """Takes no more events; what waits can still be read."""

@@ -12,11 +12,30 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Sequence
+import types
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 from agent_shell import errors
 from agent_shell.agents.base import Agent, Exchange
+from agent_shell.commands import (
+    Cancel,
+    Close,
+    Command,
+    Edit,
+    Effect,
+    Interrupt,
+    Move,
+    PutOnHold,
+    Release,
+    Remove,
+    Start,
+    Submit,
+    TakeSteers,
+    TurnOver,
+    Unwritten,
+    WakeAt,
+)
 from agent_shell.events import (
     Event,
     Fact,
@@ -37,25 +56,7 @@ from agent_shell.state import (
     State,
     TurnState,
 )
-from agent_shell.transitions import (
-    Cancel,
-    Close,
-    Command,
-    Edit,
-    Effect,
-    Interrupt,
-    Move,
-    PutOnHold,
-    Release,
-    Remove,
-    Start,
-    Submit,
-    TakeSteers,
-    TurnOver,
-    Unwritten,
-    WakeAt,
-    decide,
-)
+from agent_shell.transitions import decide
 from agent_shell.turn import RunningTurn, Ticket
 
 if TYPE_CHECKING:
@@ -63,16 +64,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
+
 class Session:
     """One conversation: a key, a queue, at most one turn at a time.
 
-    Made by `Engine.session`. Every method but `submit`, `receipt` and `settled`
-    decides at once, without waiting.
+    Made by `Engine.session`. `key` names it; `now()` is the engine's clock. What is
+    no coroutine decides at once, without waiting.
     """
 
     __slots__ = (
         "_backlog",
-        "_began",
         "_context",
         "_engine",
         "_observers",
@@ -82,15 +83,18 @@ class Session:
         "_unrecorded",
         "_waiters",
         "_wake_up",
+        "key",
+        "now",
     )
 
     def __init__(self, engine: Engine, state: SessionState) -> None:
+        self.key = state.key
+        self.now = engine.clock
         self._engine = engine
         self._state = state
         # Every turn starts from this context, not from its predecessor's.
         self._context = contextvars.copy_context()
         self._owner: asyncio.Task[None] | None = None
-        self._began = False
         self._wake_up: asyncio.TimerHandle | None = None
         self._observers: list[Observer] | None = None
         self._waiters: dict[str, list[asyncio.Future[Receipt]]] | None = None
@@ -99,11 +103,6 @@ class Session:
         self._backlog: list[Fact] | None = None  # facts that it refused, to be tried again
 
     # What it is
-
-    @property
-    def key(self) -> str:
-        """The session's key."""
-        return self._state.key
 
     @property
     def phase(self) -> Phase:
@@ -298,47 +297,48 @@ class Session:
         taken = turn.inbox
         if taken:
             self._perform(TakeSteers(turn.number))
-        return taken
+        return list(taken)
 
     # Carrying out
-
-    def now(self) -> float:
-        """The engine's time, in seconds since the epoch."""
-        return self._engine.clock()
 
     def _perform(self, command: Command) -> Ticket:
         return self._carry_out(decide(self._state, command, self.now()))
 
     def _carry_out(self, effects: list[Effect]) -> Ticket:
-        facts = [effect for effect in effects if isinstance(effect, Fact)]
-        ticket = self._record(facts) if facts else None
-        refused = ticket is not None and ticket.done()
+        facts: list[Fact] = []
+        start: TurnState | None = None
         for effect in effects:
-            if type(effect) is Start:
-                if not refused:
-                    self._start(effect.turn, ticket)
+            if isinstance(effect, Fact):
+                facts.append(effect)
+            elif type(effect) is Start:
+                start = effect.turn
             elif type(effect) is Cancel:
-                self._cancel_owner()
+                if self._owner is not None:
+                    self._owner.cancel()
             elif type(effect) is WakeAt:
                 self._wake_at(effect.until)
+        ticket = self._record(facts) if facts else None
+        # Where the journal refused at once, the turn does not start.
+        if start is not None and start is self._state.turn:
+            self._start(start, ticket)
         return ticket
 
     def _record(self, facts: list[Fact]) -> Ticket:
         batch = [*self._backlog, *facts] if self._backlog else facts
+        self._backlog = None
         try:
-            ticket = self._engine.journal.append(self._state.key, batch)
+            ticket = self._engine.journal.append(self.key, batch)
         except Exception as error:
             ticket = asyncio.get_running_loop().create_future()
             ticket.set_exception(errors.JournalError(errors.reason_of(error)))
-        self._backlog = None
         if ticket is None:
             self._told(facts)
             return None
         self._unrecorded += 1
         if ticket.done():
             self._answered(batch, facts, ticket)
-            return None if ticket.exception() is None else ticket
-        ticket.add_done_callback(lambda ticket: self._answered(batch, facts, ticket))
+        else:
+            ticket.add_done_callback(lambda ticket: self._answered(batch, facts, ticket))
         return ticket
 
     def _answered(self, batch: list[Fact], facts: list[Fact], ticket: asyncio.Future[None]) -> None:
@@ -350,20 +350,28 @@ class Session:
             self._refused(batch, errors.reason_of(error))
 
     def _told(self, facts: Sequence[Event]) -> None:
-        for fact in facts:
-            self.tell(fact)
-            if self._waiters and type(fact) is Receipt:
-                for waiter in self._waiters.pop(fact.id, ()):
-                    if not waiter.done():
-                        waiter.set_result(fact)
+        for observer in self._engine.observers:
+            observer.tell_all(facts)
+        if self._observers:
+            for observer in self._observers:
+                observer.tell_all(facts)
+        if self._waiters:
+            self._give_receipts(facts)
         if self._settlers and self._is_settled():
             settlers, self._settlers = self._settlers, None
             for settler in settlers:
                 if not settler.done():
                     settler.set_result(None)
 
+    def _give_receipts(self, facts: Sequence[Event]) -> None:
+        for fact in facts:
+            if type(fact) is Receipt and self._waiters is not None:
+                for waiter in self._waiters.pop(fact.id, ()):
+                    if not waiter.done():
+                        waiter.set_result(fact)
+
     def tell(self, event: Event) -> None:
-        """Tells every observer of `event`, at once."""
+        """Tells every observer of a passing event, at once."""
         for observer in self._engine.observers:
             observer.tell(event)
         if self._observers:
@@ -403,23 +411,27 @@ class Session:
     # The owner
 
     def _start(self, turn: TurnState, ticket: Ticket) -> None:
+        owner = self._own(turn, ticket)
+        # Taken to its first wait already: a task that is cancelled before its
+        # first step would otherwise end without its hand-off.
+        owner.send(None)
         # Not `loop.create_task`: where the loop has an eager task factory that
         # would run the successor inside the frame of its predecessor.
-        self._began = False
         self._owner = asyncio.Task(
-            self._own(turn, ticket),
+            owner,
             loop=asyncio.get_running_loop(),
-            name=f"turn {turn.number} of {self._state.key}",
+            name=self._state.key,
             context=self._context.copy(),
         )
-        self._owner.add_done_callback(self._owner_ended)
 
     async def _own(self, turn: TurnState, ticket: Ticket) -> None:
         """Runs one turn, then hands the session on: the last synchronous act."""
-        self._began = True
         running = RunningTurn(self, turn)
         try:
+            await _begin()
             over = await running.run(ticket)
+        except asyncio.CancelledError:
+            over = running.over(State.CANCELLED, "a cancelled task")
         except BaseException as error:
             # KeyboardInterrupt or SystemExit: it passes, and the session is not stuck.
             self._perform(running.over(State.CANCELLED, errors.reason_of(error)))
@@ -427,25 +439,17 @@ class Session:
         if over is not None:
             self._perform(over)
 
-    def _owner_ended(self, task: asyncio.Task[None]) -> None:
-        """The net under `_own`: a task that was cancelled before its first step."""
-        if self._owner is not task:
-            return  # it has handed over
-        self._owner = None
-        if not self._began:
-            self._give_up("a cancelled task")
-
-    def _cancel_owner(self) -> None:
-        # A task that has not begun would end without its hand-off; it sees by
-        # itself, first thing, that its turn was stopped.
-        if self._owner is not None and self._began:
-            self._owner.cancel()
-
     def _give_up(self, by: str) -> None:
         """Ends, for the session, a turn whose task does not say that it is over."""
         turn = self._state.turn
         if turn is not None:
             self._perform(TurnOver(turn.number, State.CANCELLED, by, "", None, 0.0))
+
+
+@types.coroutine
+def _begin() -> Generator[None, None, None]:
+    """Waits for the first step of the task."""
+    yield
 
 
 def _receipt_of(key: str, entry: Entry) -> Receipt:

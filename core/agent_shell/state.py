@@ -113,7 +113,7 @@ class TurnState:
     number: int
     follow_up: FollowUp
     stopped_by: str | None = None
-    inbox: list[FollowUp] = field(default_factory=list[FollowUp])
+    inbox: tuple[FollowUp, ...] = ()
 
 
 @dataclass(slots=True)
@@ -146,32 +146,30 @@ class SessionState:
 
     def dump(self) -> dict[str, Any]:
         """The state as JSON-ready data; `load` gives an equal state back."""
-        plain = dataclasses.asdict(self)
-        plain["queue"] = list(plain["queue"])
+        plain = dataclasses.asdict(dataclasses.replace(self, queue=deque()))
+        # `asdict` looks into lists, not into a deque.
+        plain["queue"] = [dataclasses.asdict(follow_up) for follow_up in self.queue]
         return plain
 
     @classmethod
     def load(cls, plain: dict[str, Any]) -> SessionState:
         """The state that `dump` wrote."""
+        fields: dict[str, Any] = dict(plain)
         turn, hold = plain["turn"], plain["hold"]
-        return cls(
-            **{
-                **plain,
-                "limits": Limits(**plain["limits"]),
-                "on_failure": OnFailure(plain["on_failure"]),
-                "phase": Phase(plain["phase"]),
-                "queue": deque(_follow_up(item) for item in plain["queue"]),
-                "turn": turn
-                and TurnState(
-                    turn["number"],
-                    _follow_up(turn["follow_up"]),
-                    turn["stopped_by"],
-                    [_follow_up(item) for item in turn["inbox"]],
-                ),
-                "hold": hold and Hold(HoldReason(hold["reason"]), hold["detail"], hold["until"]),
-            }
-        )
+        fields["limits"] = Limits(**plain["limits"])
+        fields["on_failure"] = OnFailure(plain["on_failure"])
+        fields["phase"] = Phase(plain["phase"])
+        fields["queue"] = deque(_follow_up(item) for item in plain["queue"])
+        if turn is not None:
+            inbox = tuple(_follow_up(item) for item in turn["inbox"])
+            fields["turn"] = TurnState(
+                turn["number"], _follow_up(turn["follow_up"]), turn["stopped_by"], inbox
+            )
+        if hold is not None:
+            fields["hold"] = Hold(HoldReason(hold["reason"]), hold["detail"], hold["until"])
+        return cls(**fields)
 
 
 def _follow_up(plain: dict[str, Any]) -> FollowUp:
-    return FollowUp(**{**plain, "lane": Lane(plain["lane"])})
+    fields: dict[str, Any] = {**plain, "lane": Lane(plain["lane"])}
+    return FollowUp(**fields)

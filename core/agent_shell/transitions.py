@@ -17,13 +17,28 @@ A refused command raises before anything is changed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from agent_shell import errors
-from agent_shell.agents.base import Usage
+from agent_shell.commands import (
+    Cancel,
+    Close,
+    Command,
+    Edit,
+    Effect,
+    Interrupt,
+    Move,
+    PutOnHold,
+    Release,
+    Remove,
+    Start,
+    Submit,
+    TakeSteers,
+    TurnOver,
+    Unwritten,
+    WakeAt,
+)
 from agent_shell.events import (
-    Fact,
     FollowUpAccepted,
     FollowUpEdited,
     FollowUpMoved,
@@ -46,167 +61,9 @@ from agent_shell.state import (
     TurnState,
 )
 
-__all__ = [
-    "TABLE",
-    "Cancel",
-    "Close",
-    "Command",
-    "Edit",
-    "Effect",
-    "Interrupt",
-    "Move",
-    "PutOnHold",
-    "Release",
-    "Remove",
-    "Start",
-    "Submit",
-    "TakeSteers",
-    "TurnOver",
-    "Unwritten",
-    "WakeAt",
-    "decide",
-]
+__all__ = ["TABLE", "decide"]
 
 
-# Commands: what happens to a session.
-
-
-@dataclass(slots=True)
-class Submit:
-    """An input asks to be accepted."""
-
-    follow_up: FollowUp
-
-
-@dataclass(slots=True)
-class TurnOver:
-    """Turn `turn` has ended, its clean-up included.
-
-    With a `hold` it could not run: its follow-up goes back to the head of the
-    queue. A number that is not the running turn's is stale and changes nothing.
-    """
-
-    turn: int
-    state: State
-    reason: str
-    answer: str
-    usage: Usage | None
-    elapsed_s: float
-    hold: Hold | None = None
-
-
-@dataclass(slots=True)
-class Interrupt:
-    """Somebody stops the running turn; the queue behind it is held."""
-
-    by: str
-
-
-@dataclass(slots=True)
-class PutOnHold:
-    """No turn is to start until a release; the running one goes on."""
-
-    hold: Hold
-
-
-@dataclass(slots=True)
-class Release:
-    """The hold is to end; with `until`, only the hold that ends at that time."""
-
-    by: str
-    until: float | None = None
-
-
-@dataclass(slots=True)
-class Edit:
-    """A waiting follow-up is to have another text."""
-
-    id: str
-    text: str
-
-
-@dataclass(slots=True)
-class Remove:
-    """A waiting follow-up is withdrawn."""
-
-    id: str
-    by: str
-
-
-@dataclass(slots=True)
-class Move:
-    """A waiting follow-up is to have position `position` (1 is the next to run)."""
-
-    id: str
-    position: int
-
-
-@dataclass(slots=True)
-class TakeSteers:
-    """Turn `turn` has reached a safe point and takes in what is to steer it."""
-
-    turn: int
-
-
-@dataclass(slots=True)
-class Close:
-    """The session is to end: after its queue (`drain`), or with the queue left."""
-
-    drain: bool
-
-
-@dataclass(slots=True)
-class Unwritten:
-    """The journal did not record a batch.
-
-    The inputs `ids` were not accepted; the start of turn `turn` did not happen.
-    """
-
-    ids: frozenset[str]
-    turn: int | None
-    reason: str
-
-
-Command = (
-    Submit
-    | TurnOver
-    | Interrupt
-    | PutOnHold
-    | Release
-    | Edit
-    | Remove
-    | Move
-    | TakeSteers
-    | Close
-    | Unwritten
-)
-
-
-# Effects: what is to be done about it. A fact is to be recorded, then told.
-
-
-@dataclass(slots=True)
-class Start:
-    """Run this turn in a fresh task, once the facts beside it are recorded."""
-
-    turn: TurnState
-
-
-@dataclass(slots=True)
-class Cancel:
-    """Cancel the task of this turn."""
-
-    turn: int
-
-
-@dataclass(slots=True)
-class WakeAt:
-    """At `until` (epoch seconds), send `Release("timer", until)`."""
-
-    until: float
-
-
-Effect = Fact | Start | Cancel | WakeAt
 Decision = Callable[[SessionState, Any, float], list[Effect]]
 
 
@@ -279,7 +136,7 @@ def _enqueue_next(state: SessionState, command: Submit, now: float) -> list[Effe
 
 def _offer_steer(state: SessionState, command: Submit, now: float) -> list[Effect]:
     _check_room(state)
-    _running(state).inbox.append(command.follow_up)
+    _running(state).inbox += (command.follow_up,)
     return [_accepted(state, command.follow_up, 0, now)]
 
 
@@ -431,10 +288,9 @@ def _edit(state: SessionState, command: Edit, now: float) -> list[Effect]:
 
 
 def _remove(state: SessionState, command: Remove, now: float) -> list[Effect]:
-    steered = state.turn.inbox if state.turn is not None else []
-    steer = next((i for i, f in enumerate(steered) if f.id == command.id), None)
-    if steer is not None:
-        del steered[steer]
+    turn = state.turn
+    if turn is not None and any(f.id == command.id for f in turn.inbox):
+        turn.inbox = tuple(f for f in turn.inbox if f.id != command.id)
     else:
         del state.queue[_place(state, command.id)]
     return [Receipt(state.key, now, command.id, State.WITHDRAWN, command.by, None, "")]
@@ -461,11 +317,9 @@ def _take_steers(state: SessionState, command: TakeSteers, now: float) -> list[E
     turn = _running(state)
     if turn.number != command.turn:
         return []
-    taken, turn.inbox = turn.inbox, []
+    taken, turn.inbox = turn.inbox, ()
     into = f"turn {turn.number}"
-    return [
-        Receipt(state.key, now, f.id, State.STEERED, into, turn.number, "") for f in taken
-    ]
+    return [Receipt(state.key, now, f.id, State.STEERED, into, turn.number, "") for f in taken]
 
 
 # The journal failed
@@ -474,7 +328,7 @@ def _take_steers(state: SessionState, command: TakeSteers, now: float) -> list[E
 def _unwritten(state: SessionState, command: Unwritten, now: float) -> list[Effect]:
     turn = state.turn
     if turn is not None:
-        turn.inbox = [f for f in turn.inbox if f.id not in command.ids]
+        turn.inbox = tuple(f for f in turn.inbox if f.id not in command.ids)
     if turn is not None and turn.number == command.turn:
         state.turn = None
         state.queue.extendleft(reversed([turn.follow_up, *turn.inbox]))
@@ -542,7 +396,7 @@ def _stop_turn(state: SessionState, by: str) -> list[Effect]:
         behind = bool(state.queue) and state.queue[0].lane is Lane.INTERRUPT
         first = [state.queue.popleft()] if behind else []
         state.queue.extendleft(reversed([*first, *turn.inbox]))
-        turn.inbox = []
+        turn.inbox = ()
     return [Cancel(turn.number)]
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from agent_shell import errors
 from agent_shell.agents.base import AgentEvent, Delta, Exchange, Notice, Usage
+from agent_shell.commands import TurnOver
 from agent_shell.events import TurnDelta, TurnNotice
 from agent_shell.state import FollowUp, Hold, HoldReason, State, TurnState
-from agent_shell.transitions import TurnOver
 
 if TYPE_CHECKING:
     from agent_shell.session import Session
@@ -75,46 +75,43 @@ class RunningTurn:
 
         The agent sees the turn once its start is recorded, which `ticket` says.
         """
-        try:
-            if ticket is not None:
+        state = self._state
+        if ticket is not None:
+            try:
                 await asyncio.shield(ticket)
-        except errors.JournalError:
-            return None
-        except asyncio.CancelledError:
-            return self.over(State.CANCELLED, "a cancelled task")
+            except errors.JournalError:
+                return None
+        if state.stopped_by is not None:
+            return self.over(State.CANCELLED, "")
         try:
-            if self._state.stopped_by is None:
-                await self._drive()
+            stream = self._session.agent.run(self)
+            try:
+                async for event in stream:
+                    if state.stopped_by is not None:
+                        break  # the agent did not heed its cancellation: no ghost output
+                    self._take(event)
+                else:
+                    return self.over(State.ANSWERED, "")
+            except BaseException:
+                await _finish(stream)
+                raise
+            await _finish(stream)
         except asyncio.CancelledError:
             return self._cancelled()
         except errors.AgentError as error:
             return self._failed(error)
         except Exception as error:
             return self.over(State.FAILED, errors.reason_of(error))
-        return self.over(State.ANSWERED, "")
-
-    async def _drive(self) -> None:
-        stream = self._session.agent.run(self)
-        try:
-            async for event in stream:
-                if self._state.stopped_by is not None:
-                    break  # the agent did not heed its cancellation: no ghost output
-                self._take(event)
-            else:
-                return
-        except BaseException:
-            await _finish(stream)
-            raise
-        await _finish(stream)
+        return self.over(State.CANCELLED, "")
 
     def _take(self, event: AgentEvent) -> None:
         session, state = self._session, self._state
-        now = session.now()
+        now, id = session.now(), state.follow_up.id
         if type(event) is Delta:
             self._parts.append(event.text)
-            session.tell(TurnDelta(session.key, now, state.number, self.id, event.text))
+            session.tell(TurnDelta(session.key, now, state.number, id, event.text))
         elif type(event) is Notice:
-            session.tell(TurnNotice(session.key, now, state.number, self.id, event.text))
+            session.tell(TurnNotice(session.key, now, state.number, id, event.text))
         elif type(event) is Usage:
             self._usage = event
         else:

@@ -42,8 +42,9 @@ class MemoryJournal:
         if record is None:
             record = self._records[session_key] = _Record()
         for fact in facts:
-            if (keep := _KEEP.get(type(fact))) is not None:
-                keep(record, fact)
+            kind = type(fact)
+            if kind in _KEPT:
+                _KEPT[kind](record, fact)
 
     async def entry(self, session_key: str, follow_up_id: str) -> Entry | None:
         """The record of one follow-up, if there is one."""
@@ -95,7 +96,7 @@ def _receipt(record: _Record, fact: Receipt) -> None:
     entry.ended_at = fact.time
 
 
-_KEEP: dict[type[Fact], Callable[[_Record, Any], None]] = {
+_KEPT: dict[type[Fact], Callable[[_Record, Any], None]] = {
     FollowUpAccepted: _accepted,
     FollowUpEdited: _edited,
     TurnStarted: _started,

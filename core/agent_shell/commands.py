@@ -1,0 +1,168 @@
+"""What can happen to a session, and what is to be done about it: plain data.
+
+A `Command` goes into `transitions.decide`, a list of `Effect` comes out of it.
+Both can be written down and sent, so that decisions may be made elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent_shell.agents.base import Usage
+from agent_shell.events import Fact
+from agent_shell.state import FollowUp, Hold, State, TurnState
+
+__all__ = [
+    "Cancel",
+    "Close",
+    "Command",
+    "Edit",
+    "Effect",
+    "Interrupt",
+    "Move",
+    "PutOnHold",
+    "Release",
+    "Remove",
+    "Start",
+    "Submit",
+    "TakeSteers",
+    "TurnOver",
+    "Unwritten",
+    "WakeAt",
+]
+
+
+@dataclass(slots=True)
+class Submit:
+    """An input asks to be accepted."""
+
+    follow_up: FollowUp
+
+
+@dataclass(slots=True)
+class TurnOver:
+    """Turn `turn` has ended, its clean-up included.
+
+    With a `hold` it could not run: its follow-up goes back to the head of the
+    queue. A number that is not the running turn's is stale and changes nothing.
+    """
+
+    turn: int
+    state: State
+    reason: str
+    answer: str
+    usage: Usage | None
+    elapsed_s: float
+    hold: Hold | None = None
+
+
+@dataclass(slots=True)
+class Interrupt:
+    """Somebody stops the running turn; the queue behind it is held."""
+
+    by: str
+
+
+@dataclass(slots=True)
+class PutOnHold:
+    """No turn is to start until a release; the running one goes on."""
+
+    hold: Hold
+
+
+@dataclass(slots=True)
+class Release:
+    """The hold is to end; with `until`, only the hold that ends at that time."""
+
+    by: str
+    until: float | None = None
+
+
+@dataclass(slots=True)
+class Edit:
+    """A waiting follow-up is to have another text."""
+
+    id: str
+    text: str
+
+
+@dataclass(slots=True)
+class Remove:
+    """A waiting follow-up is withdrawn."""
+
+    id: str
+    by: str
+
+
+@dataclass(slots=True)
+class Move:
+    """A waiting follow-up is to have position `position` (1 is the next to run)."""
+
+    id: str
+    position: int
+
+
+@dataclass(slots=True)
+class TakeSteers:
+    """Turn `turn` has reached a safe point and takes in what is to steer it."""
+
+    turn: int
+
+
+@dataclass(slots=True)
+class Close:
+    """The session is to end: after its queue (`drain`), or with the queue left."""
+
+    drain: bool
+
+
+@dataclass(slots=True)
+class Unwritten:
+    """The journal did not record a batch.
+
+    The inputs `ids` were not accepted; the start of turn `turn` did not happen.
+    """
+
+    ids: frozenset[str]
+    turn: int | None
+    reason: str
+
+
+Command = (
+    Submit
+    | TurnOver
+    | Interrupt
+    | PutOnHold
+    | Release
+    | Edit
+    | Remove
+    | Move
+    | TakeSteers
+    | Close
+    | Unwritten
+)
+
+
+@dataclass(slots=True)
+class Start:
+    """Run this turn in a fresh task, once the facts beside it are recorded."""
+
+    turn: TurnState
+
+
+@dataclass(slots=True)
+class Cancel:
+    """Cancel the task of this turn."""
+
+    turn: int
+
+
+@dataclass(slots=True)
+class WakeAt:
+    """At `until` (epoch seconds), send `Release("timer", until)`."""
+
+    until: float
+
+
+# A fact is an effect too: it is to be recorded, then told.
+Effect = Fact | Start | Cancel | WakeAt

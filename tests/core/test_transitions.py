@@ -1,0 +1,273 @@
+"""The decisions alone: any sequence of commands, without an event loop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent_shell import (
+    AgentShellError,
+    FollowUp,
+    Hold,
+    HoldReason,
+    Lane,
+    Limits,
+    OnFailure,
+    Phase,
+    State,
+)
+from agent_shell.commands import (
+    Cancel,
+    Close,
+    Command,
+    Edit,
+    Effect,
+    Interrupt,
+    Move,
+    PutOnHold,
+    Release,
+    Remove,
+    Start,
+    Submit,
+    TakeSteers,
+    TurnOver,
+    Unwritten,
+)
+from agent_shell.events import FollowUpAccepted, Receipt, SessionClosed, TurnStarted
+from agent_shell.state import SessionState
+from agent_shell.transitions import TABLE, decide
+
+NOW = 1000.0
+
+
+def follow_up(number: int, lane: Lane = Lane.QUEUE, sender: str = "user") -> FollowUp:
+    return FollowUp(f"f{number}", f"text {number}", lane, sender, NOW)
+
+
+def over(turn: int, state: State = State.ANSWERED, hold: Hold | None = None) -> TurnOver:
+    return TurnOver(turn, state, "", "answer", None, 0.5, hold)
+
+
+def test_the_table_is_complete():
+    """Every command has a decision in every phase."""
+    assert set(TABLE) == set(Command.__args__)
+    assert all(len(row) == len(Phase) for row in TABLE.values())
+
+
+def test_the_state_is_plain_data():
+    """A state survives JSON, with a turn, a queue, an inbox and a hold in it."""
+    state = SessionState("k", Limits(5, 100), OnFailure.CONTINUE)
+    for number, lane in enumerate([Lane.QUEUE, Lane.QUEUE, Lane.STEER]):
+        decide(state, Submit(follow_up(number, lane)), NOW)
+    decide(state, PutOnHold(Hold(HoldReason.RATE_LIMITED, "slow", NOW + 5)), NOW)
+    assert SessionState.load(json.loads(json.dumps(state.dump()))) == state
+
+
+def test_the_same_commands_give_the_same_effects():
+    """Decisions are deterministic: no clock, no randomness, no identity of objects."""
+    commands = [
+        Submit(follow_up(1)),
+        Submit(follow_up(2)),
+        Submit(follow_up(3, Lane.INTERRUPT)),
+        over(1, State.CANCELLED),
+        Interrupt("user"),
+        over(2),
+        Release("user"),
+        Close(drain=True),
+        over(3),
+    ]
+    one, two = SessionState("k"), SessionState("k")
+    for command in commands:
+        assert decide(one, command, NOW) == decide(two, command, NOW)
+    assert one == two
+
+
+def test_a_stale_end_of_a_turn_changes_nothing():
+    """The turn's number is a fence: what an earlier turn reports has no effect."""
+    state = SessionState("k")
+    decide(state, Submit(follow_up(1)), NOW)
+    decide(state, over(1), NOW)
+    decide(state, Submit(follow_up(2)), NOW)
+    before = state.dump()
+    assert decide(state, over(1), NOW) == []
+    assert state.dump() == before
+
+
+def test_a_timer_ends_only_its_own_hold():
+    """A hold that replaced a rate limit is not ended by that limit's timer."""
+    state = SessionState("k")
+    decide(state, PutOnHold(Hold(HoldReason.RATE_LIMITED, "", NOW + 5)), NOW)
+    decide(state, PutOnHold(Hold(HoldReason.USER)), NOW)
+    assert decide(state, Release("timer", NOW + 5), NOW + 5) == []
+    assert state.phase is Phase.HELD
+
+
+def test_a_steer_behind_an_interrupt_runs_behind_it():
+    """An input that interrupts runs next; a steer that came too late comes after it."""
+    state = SessionState("k")
+    decide(state, Submit(follow_up(1)), NOW)
+    decide(state, Submit(follow_up(2)), NOW)
+    decide(state, Submit(follow_up(3, Lane.STEER)), NOW)
+    decide(state, Submit(follow_up(4, Lane.INTERRUPT)), NOW)
+    decide(state, Submit(follow_up(5, Lane.STEER)), NOW)
+    assert [f.id for f in state.queue] == ["f4", "f5", "f3", "f2"]
+
+
+def test_a_batch_that_was_not_recorded_did_not_happen():
+    """Its inputs are gone, its turn has not started, and the session holds and says why."""
+    state = SessionState("k")
+    decide(state, Submit(follow_up(1)), NOW)
+    decide(state, Unwritten(frozenset({"f1"}), 1, "disk full"), NOW)
+    assert (state.phase, state.turn, len(state.queue)) == (Phase.HELD, None, 0)
+    assert state.hold == Hold(HoldReason.JOURNAL, "disk full")
+
+
+def test_an_input_that_was_recorded_stays_when_its_start_was_not():
+    """The start of a turn that was not recorded puts its input back to the head."""
+    state = SessionState("k")
+    for number in (1, 2, 3):
+        decide(state, Submit(follow_up(number)), NOW)
+    decide(state, over(1), NOW)
+    decide(state, Unwritten(frozenset(), 2, "disk full"), NOW)
+    assert [f.id for f in state.queue] == ["f2", "f3"]
+    started = decide(state, Release("user"), NOW)
+    assert [e.turn for e in started if isinstance(e, TurnStarted)] == [3]
+
+
+_ids = st.integers(0, 12).map(lambda n: f"f{n}")
+_turns = st.integers(0, 3)  # how far behind the running turn's number
+_commands = st.one_of(
+    st.tuples(st.just("submit"), st.sampled_from(Lane), st.sampled_from(["ann", "bob"])),
+    st.tuples(st.just("over"), _turns, st.sampled_from([State.ANSWERED, State.FAILED])),
+    st.tuples(st.just("back"), st.sampled_from([None, NOW + 1])),
+    st.tuples(st.just("unwritten"), st.booleans()),
+    st.builds(Interrupt, st.just("user")),
+    st.builds(PutOnHold, st.builds(Hold, st.just(HoldReason.USER))),
+    st.builds(Release, st.just("user"), st.sampled_from([None, NOW + 1])),
+    st.builds(Edit, _ids, st.just("edited")),
+    st.builds(Remove, _ids, st.just("user")),
+    st.builds(Move, _ids, st.integers(-1, 6)),
+    st.tuples(st.just("steers"), _turns),
+    st.builds(Close, st.booleans()),
+)
+
+
+class World:
+    """Runs commands on a state and checks every invariant after each."""
+
+    def __init__(self, on_failure: OnFailure, limit: int) -> None:
+        self.state = SessionState("k", Limits(limit), on_failure)
+        self.count = 0
+        self.accepted: dict[str, bool] = {}
+        self.running: int | None = None
+        self.closed = False
+        self.last: frozenset[str] = frozenset()
+        self.last_turn: int | None = None
+
+    def command(self, drawn: object) -> Command | None:
+        """The drawn command, with the numbers that fit the present state."""
+        turn = self.state.turns
+        match drawn:
+            case ("submit", lane, sender):
+                self.count += 1
+                return Submit(follow_up(self.count, lane, sender))
+            case ("over", behind, state):
+                return over(turn - behind, state)
+            case ("back", until):
+                return over(turn, hold=Hold(HoldReason.RATE_LIMITED, "", until))
+            case ("steers", behind):
+                return TakeSteers(turn - behind)
+            case ("unwritten", _):
+                command = Unwritten(self.last, self.last_turn, "disk full")
+                return command if self.last or self.last_turn else None
+            case _:
+                return drawn  # type: ignore[return-value]
+
+    def step(self, drawn: object) -> None:
+        command = self.command(drawn)
+        if command is None:
+            return
+        before = self.state.dump()
+        try:
+            effects = decide(self.state, command, NOW)
+        except AgentShellError:
+            assert self.state.dump() == before, "a refusal changes nothing"
+            return
+        self.follow(command, effects)
+        self.check()
+
+    def follow(self, command: Command, effects: Sequence[Effect]) -> None:
+        if isinstance(command, TurnOver) and command.turn == self.running:
+            self.running = None
+        if isinstance(command, Unwritten):
+            for id in command.ids:
+                assert not self.accepted.pop(id), "a receipt of what was never recorded"
+            if command.turn == self.running:
+                self.running = None
+        for effect in effects:
+            if isinstance(effect, FollowUpAccepted):
+                assert effect.id not in self.accepted
+                self.accepted[effect.id] = False
+            elif isinstance(effect, Receipt):
+                assert not self.accepted[effect.id], "one receipt each"
+                self.accepted[effect.id] = True
+            elif isinstance(effect, Start):
+                assert self.running is None, "one-owner"
+                assert not self.closed
+                self.running = effect.turn.number
+            elif isinstance(effect, Cancel):
+                assert effect.turn == self.running
+            elif isinstance(effect, SessionClosed):
+                assert not self.closed
+                self.closed = True
+        merged = {e.id for e in effects if isinstance(e, Receipt)}
+        new = {e.id for e in effects if isinstance(e, FollowUpAccepted)}
+        self.last = frozenset(new - merged)
+        self.last_turn = next((e.turn for e in effects if isinstance(e, TurnStarted)), None)
+
+    def check(self) -> None:
+        state = self.state
+        open_ids = [f.id for f in state.queue]
+        if state.turn is not None:
+            open_ids += [state.turn.follow_up.id, *(f.id for f in state.turn.inbox)]
+        assert len(open_ids) == len(set(open_ids)), "nothing twice"
+        assert set(open_ids) == {i for i, done in self.accepted.items() if not done}, "nothing-lost"
+        assert (state.turn is not None) == (state.phase in (Phase.RUNNING, Phase.STOPPING))
+        assert (state.turn and state.turn.number) == self.running, "one-owner"
+        assert self.closed == (state.phase is Phase.CLOSED)
+        if state.phase is Phase.CLOSED:
+            return
+        assert (state.guard is not None) == bool(open_ids), "guard-continuous"
+        if state.phase is Phase.IDLE:
+            assert state.hold is None
+            assert not open_ids, "live"
+        assert (state.phase is Phase.HELD) <= (state.hold is not None)
+        assert SessionState.load(state.dump()) == state
+
+
+@given(
+    st.lists(_commands, max_size=40),
+    st.sampled_from(OnFailure),
+    st.sampled_from([2, 5, 1000]),
+)
+@settings(max_examples=1500, deadline=None)
+def test_the_invariants_hold_after_every_step(drawn, on_failure, limit):
+    """Whatever is asked in whatever order: nothing lost, nothing twice, one owner, live."""
+    world = World(on_failure, limit)
+    for command in drawn:
+        world.step(command)
+
+
+@pytest.mark.parametrize("n", [10, 10_000])
+def test_a_decision_costs_the_same_however_many_wait(n: int):
+    """A long queue is changed in place: the effects of an end do not grow with it."""
+    state = SessionState("k", Limits(n))
+    queue = state.queue
+    for number in range(n):
+        decide(state, Submit(follow_up(number)), NOW)
+    assert len(decide(state, over(1), NOW)) == 4
+    assert state.queue is queue
