@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import sys
+import traceback
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
 
-from agent_shell import Delta, Engine, Limits, Turn
+from agent_shell import Delta, Engine, Limits, OnFailure, Turn
 from agent_shell.agents.base import AgentEvent
 
 MARK: contextvars.ContextVar[int] = contextvars.ContextVar("MARK", default=0)
@@ -40,10 +43,7 @@ class Gauge:
 
 
 def stack_depth() -> int:
-    frame, depth = sys._getframe(), 0
-    while frame is not None:
-        frame, depth = frame.f_back, depth + 1
-    return depth
+    return sum(1 for _ in traceback.walk_stack(sys._getframe()))
 
 
 async def chain(n: int) -> Gauge:
@@ -119,8 +119,6 @@ async def test_an_exception_does_not_reach_back_over_turns():
                 contexts.append(error.__context__)
             yield
 
-    from agent_shell import OnFailure
-
     session = Engine(Failing(), on_failure=OnFailure.CONTINUE).session("s")
     for i in range(20):
         await session.submit(str(i))
@@ -130,9 +128,6 @@ async def test_an_exception_does_not_reach_back_over_turns():
 
 async def test_idle_sessions_cost_no_task_and_little_memory():
     """100,000 idle sessions: no task at all, at most 2 KiB each."""
-    import gc
-    import tracemalloc
-
     engine = Engine(Gauge())
     gc.collect()
     tracemalloc.start()

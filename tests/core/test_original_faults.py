@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
@@ -215,11 +216,11 @@ class Scene:
         self.cleaning = asyncio.Event()
         self.clean_up: dict[str, asyncio.Event] = {}
 
+    async def has_started(self, text: str) -> None:
+        await until(lambda: text in self.started)
+
     async def __call__(self, text: str, emit: Emit) -> None:
-        frame, depth = sys._getframe(), 0
-        while frame is not None:
-            frame, depth = frame.f_back, depth + 1
-        self.depths.append(depth)
+        self.depths.append(sum(1 for _ in traceback.walk_stack(sys._getframe())))
         self.started.append(text)
         self.running += 1
         self.most_at_once = max(self.most_at_once, self.running)
@@ -256,9 +257,9 @@ async def third_input(make: Callable[[Run], Subject]) -> None:
     subject = make(scene)
     await subject.submit("a")
     await subject.submit("b")
-    await until(lambda: scene.started == ["a"])
+    await scene.has_started("a")
     scene.gates["a"].set()
-    await until(lambda: "b" in scene.started)
+    await scene.has_started("b")
     await subject.submit("c")
     for _ in range(10):
         await asyncio.sleep(0)
@@ -276,7 +277,7 @@ async def late_arrival(make: Callable[[Run], Subject]) -> None:
         scene.gates[text] = asyncio.Event()
         subject = make(scene)
         await subject.submit(text)
-        await until(lambda text=text: text in scene.started)
+        await scene.has_started(text)
         scene.gates[text].set()
         for _ in range(steps):
             await asyncio.sleep(0)
@@ -293,7 +294,7 @@ async def one_successor(make: Callable[[Run], Subject]) -> None:
         subject = make(scene)
         for text in "ab":
             await subject.submit(text)
-        await until(lambda scene=scene: scene.started == ["a"])
+        await scene.has_started("a")
         scene.gates["a"].set()
         for _ in range(steps):
             await asyncio.sleep(0)
@@ -314,7 +315,7 @@ async def stop_during_arrival(make: Callable[[Run], Subject]) -> None:
     scene.clean_up["a"] = asyncio.Event()
     subject = make(scene)
     await subject.submit("a")
-    await until(lambda: scene.started == ["a"])
+    await scene.has_started("a")
     subject.stop()
     await scene.cleaning.wait()
     await subject.submit("b")
@@ -346,7 +347,7 @@ async def stale_answer(make: Callable[[Run], Subject]) -> None:
     scene = Stubborn()
     subject = make(scene)
     await subject.submit("a")
-    await until(lambda: scene.started == ["a"])
+    await scene.has_started("a")
     for _ in range(10):
         await asyncio.sleep(0)
     subject.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -69,7 +70,7 @@ def test_the_state_is_plain_data():
 
 def test_the_same_commands_give_the_same_effects():
     """Decisions are deterministic: no clock, no randomness, no identity of objects."""
-    commands = [
+    commands: list[Command] = [
         Submit(follow_up(1)),
         Submit(follow_up(2)),
         Submit(follow_up(3, Lane.INTERRUPT)),
@@ -168,7 +169,7 @@ class World:
         self.last: frozenset[str] = frozenset()
         self.last_turn: int | None = None
 
-    def command(self, drawn: object) -> Command | None:
+    def command(self, drawn: Any) -> Command | None:
         """The drawn command, with the numbers that fit the present state."""
         turn = self.state.turns
         match drawn:
@@ -182,12 +183,14 @@ class World:
             case ("steers", behind):
                 return TakeSteers(turn - behind)
             case ("unwritten", _):
-                command = Unwritten(self.last, self.last_turn, "disk full")
-                return command if self.last or self.last_turn else None
+                if not self.last and self.last_turn is None:
+                    return None
+                return Unwritten(self.last, self.last_turn, "disk full")
             case _:
-                return drawn  # type: ignore[return-value]
+                command: Command = drawn
+                return command
 
-    def step(self, drawn: object) -> None:
+    def step(self, drawn: Any) -> None:
         command = self.command(drawn)
         if command is None:
             return
