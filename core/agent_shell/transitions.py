@@ -101,7 +101,7 @@ def _accept_while_running(state: SessionState, command: Submit, now: float) -> l
         case Lane.STEER:
             return _offer_steer(state, command, now)
         case Lane.INTERRUPT:
-            return [*_enqueue_next(state, command, now), *_stop_turn(state, "a newer input")]
+            return [*_enqueue_next(state, command, now), *_stop_turn(state, "a newer input", now)]
 
 
 def _accept_while_stopping(state: SessionState, command: Submit, now: float) -> list[Effect]:
@@ -172,9 +172,8 @@ def _turn_over(state: SessionState, command: TurnOver, now: float) -> list[Effec
     if turn is None or turn.number != command.turn:
         return []
     state.turn = None
-    if turn.inbox:
-        state.queue.extendleft(reversed(turn.inbox))
-    effects = _end(state, turn, command, now)
+    effects = _enqueue_steers(state, turn, now) if turn.inbox else []
+    effects += _end(state, turn, command, now)
     effects += _advance(state, now)
     return effects
 
@@ -233,7 +232,7 @@ def _advance(state: SessionState, now: float) -> list[Effect]:
 
 def _interrupt(state: SessionState, command: Interrupt, now: float) -> list[Effect]:
     hold = Hold(HoldReason.INTERRUPTED, f"by {command.by}")
-    return [*_stop_turn(state, command.by), *_hold(state, hold, now)]
+    return [*_stop_turn(state, command.by, now), *_hold(state, hold, now)]
 
 
 def _interrupt_again(state: SessionState, command: Interrupt, now: float) -> list[Effect]:
@@ -272,7 +271,7 @@ def _close_later(state: SessionState, command: Close, now: float) -> list[Effect
     if command.drain:
         return []
     state.hold = Hold(HoldReason.CLOSING)
-    return _stop_turn(state, "close") if state.phase is Phase.RUNNING else []
+    return _stop_turn(state, "close", now) if state.phase is Phase.RUNNING else []
 
 
 def _close_now(state: SessionState, command: Close, now: float) -> list[Effect]:
@@ -329,16 +328,18 @@ def _unwritten(state: SessionState, command: Unwritten, now: float) -> list[Effe
     turn = state.turn
     if turn is not None:
         turn.inbox = tuple(f for f in turn.inbox if f.id not in command.ids)
+    moved: list[Effect] = []
     if turn is not None and turn.number == command.turn:
         state.turn = None
-        state.queue.extendleft(reversed([turn.follow_up, *turn.inbox]))
+        moved = _enqueue_steers(state, turn, now)
+        state.queue.appendleft(turn.follow_up)
     for place in reversed(range(len(state.queue))) if command.ids else ():
         if state.queue[place].id in command.ids:
             del state.queue[place]
     hold = Hold(HoldReason.JOURNAL, command.reason)
     if state.phase is Phase.CLOSED:
         return []
-    effects = _hold(state, hold, now)
+    effects = [*moved, *_hold(state, hold, now)]
     if state.turn is None:
         effects += _advance(state, now)
     return effects
@@ -387,17 +388,24 @@ def _running(state: SessionState) -> TurnState:
     return state.turn
 
 
-def _stop_turn(state: SessionState, by: str) -> list[Effect]:
+def _stop_turn(state: SessionState, by: str, now: float) -> list[Effect]:
     turn = _running(state)
     turn.stopped_by = by
     state.phase = Phase.STOPPING
-    if turn.inbox:
-        # It can steer nothing any more: it is next, behind the input that interrupted.
-        behind = bool(state.queue) and state.queue[0].lane is Lane.INTERRUPT
-        first = [state.queue.popleft()] if behind else []
-        state.queue.extendleft(reversed([*first, *turn.inbox]))
-        turn.inbox = ()
-    return [Cancel(turn.number)]
+    return [*_enqueue_steers(state, turn, now), Cancel(turn.number)]
+
+
+def _enqueue_steers(state: SessionState, turn: TurnState, now: float) -> list[Effect]:
+    """What can steer nothing any more runs next, behind an input that interrupted."""
+    behind = bool(turn.inbox and state.queue and state.queue[0].lane is Lane.INTERRUPT)
+    first = [state.queue.popleft()] if behind else []
+    state.queue.extendleft(reversed([*first, *turn.inbox]))
+    moved: list[Effect] = [
+        FollowUpMoved(state.key, now, follow_up.id, position)
+        for position, follow_up in enumerate(turn.inbox, 2 if behind else 1)
+    ]
+    turn.inbox = ()
+    return moved
 
 
 def _hold(state: SessionState, hold: Hold, now: float) -> list[Effect]:

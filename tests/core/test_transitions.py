@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -38,7 +39,14 @@ from agent_shell.commands import (
     TurnOver,
     Unwritten,
 )
-from agent_shell.events import FollowUpAccepted, Receipt, SessionClosed, TurnStarted
+from agent_shell.events import (
+    FollowUpAccepted,
+    FollowUpMoved,
+    Receipt,
+    SessionClosed,
+    TurnEnded,
+    TurnStarted,
+)
 from agent_shell.state import SessionState
 from agent_shell.transitions import TABLE, decide
 
@@ -157,6 +165,35 @@ _commands = st.one_of(
 )
 
 
+class Ledger:
+    """The queue as it can be told from the recorded facts alone."""
+
+    def __init__(self) -> None:
+        self.queue: list[str] = []
+        self.steering: list[str] = []
+
+    def record(self, fact: object) -> None:
+        match fact:
+            case FollowUpAccepted(lane=Lane.STEER, position=0, id=id):
+                self.steering.append(id)
+            case FollowUpAccepted(position=position, id=id):
+                self.queue.insert(max(position - 1, 0), id)
+            case FollowUpMoved(position=position, id=id):
+                self.forget(id)
+                self.queue.insert(position - 1, id)
+            case TurnStarted(id=id) | Receipt(id=id):
+                self.forget(id)
+            case TurnEnded(state=State.QUEUED, id=id):
+                self.queue.insert(0, id)
+            case _:
+                pass
+
+    def forget(self, id: str) -> None:
+        for ids in (self.queue, self.steering):
+            if id in ids:
+                ids.remove(id)
+
+
 class World:
     """Runs commands on a state and checks every invariant after each."""
 
@@ -168,6 +205,8 @@ class World:
         self.closed = False
         self.last: frozenset[str] = frozenset()
         self.last_turn: int | None = None
+        self.ledger = Ledger()
+        self.unrecorded: list[Effect] = []
 
     def command(self, drawn: Any) -> Command | None:
         """The drawn command, with the numbers that fit the present state."""
@@ -206,6 +245,13 @@ class World:
     def follow(self, command: Command, effects: Sequence[Effect]) -> None:
         if isinstance(command, TurnOver) and command.turn == self.running:
             self.running = None
+        for fact in self.unrecorded:
+            refused = isinstance(command, Unwritten) and (
+                isinstance(fact, TurnStarted) or getattr(fact, "id", None) in command.ids
+            )
+            if not refused:
+                self.ledger.record(fact)
+        self.unrecorded = list(effects)
         if isinstance(command, Unwritten):
             for id in command.ids:
                 assert not self.accepted.pop(id), "a receipt of what was never recorded"
@@ -250,6 +296,12 @@ class World:
             assert not open_ids, "live"
         assert (state.phase is Phase.HELD) <= (state.hold is not None)
         assert SessionState.load(state.dump()) == state
+        told = copy.deepcopy(self.ledger)
+        for fact in self.unrecorded:
+            told.record(fact)
+        assert told.queue == [f.id for f in state.queue], "the facts tell the queue"
+        steering = [] if state.turn is None else [f.id for f in state.turn.inbox]
+        assert [id for id in told.steering if id in steering] == steering
 
 
 @given(
