@@ -5,23 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from agent_shell import Agent
-from agent_shell.agents import make_agent
+from agent_shell.agents import Loadable, Progress, make_agent
 
 __all__ = ["Model", "open_model"]
-
-
-@runtime_checkable
-class _Loadable(Protocol):
-    """An agent that has something heavy to load, and to let go of."""
-
-    on_progress: Callable[[str], None]
-
-    async def load(self) -> None: ...
-
-    async def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -38,19 +26,30 @@ class Model:
 
         A failure shows in the first turn, which raises it.
         """
-        if isinstance(self.agent, _Loadable):
-            self.agent.on_progress = on_progress
+        if isinstance(self.agent, Loadable):
+            self.agent.on_progress = lambda progress: on_progress(_line(progress))
             self._loading = asyncio.create_task(self.agent.load(), name="load the model")
-            # Retrieved here, so that it is not reported as forgotten.
-            self._loading.add_done_callback(lambda t: t.cancelled() or t.exception())
+            self._loading.add_done_callback(lambda task: _loaded(task, on_progress))
 
     async def close(self) -> None:
         """Lets go of what was loaded, or is loading."""
         if self._loading is not None:
             self._loading.cancel()
             await asyncio.gather(self._loading, return_exceptions=True)
-        if isinstance(self.agent, _Loadable):
+        if isinstance(self.agent, Loadable):
             await self.agent.close()
+
+
+def _loaded(task: asyncio.Task[None], on_progress: Callable[[str], None]) -> None:
+    on_progress("")
+    if not task.cancelled():
+        task.exception()  # looked at: the first turn will raise it again, for the user
+
+
+def _line(progress: Progress) -> str:
+    if not progress.total_bytes:
+        return f"{progress.stage} the model …"
+    return f"{progress.stage} the model {100 * progress.done_bytes // progress.total_bytes} %"
 
 
 def open_model(name: str) -> Model:

@@ -23,6 +23,7 @@ __all__ = [
     "PutOnHold",
     "Release",
     "Remove",
+    "Restore",
     "Start",
     "Submit",
     "TakeSteers",
@@ -30,6 +31,18 @@ __all__ = [
     "Unwritten",
     "WakeAt",
 ]
+
+
+@dataclass(slots=True)
+class Restore:
+    """A session that was let go of, or whose process died, is taken up again.
+
+    Its `queue` is held: nothing that waited runs before somebody has seen it.
+    """
+
+    queue: list[FollowUp]
+    turns: int
+    detail: str
 
 
 @dataclass(slots=True)
@@ -88,10 +101,11 @@ class Edit:
 
 @dataclass(slots=True)
 class Remove:
-    """A waiting follow-up is withdrawn."""
+    """A waiting follow-up leaves the queue, with `state` as its receipt."""
 
     id: str
     by: str
+    state: State = State.WITHDRAWN
 
 
 @dataclass(slots=True)
@@ -129,7 +143,8 @@ class Unwritten:
 
 
 Command = (
-    Submit
+    Restore
+    | Submit
     | TurnOver
     | Interrupt
     | PutOnHold

@@ -63,8 +63,25 @@ class Engine:
         """A follow-up id that no other engine makes."""
         return f"{self._prefix}-{next(self._count)}"
 
+    async def open(self, key: str) -> Session:
+        """The session of that key, as its journal has it.
+
+        What waits from before is held (`HoldReason.RESTORED`); a turn that was cut
+        off is `Session.cut_off`, and its follow-up the head of the queue. Raises
+        `SessionOwned` where another process has the session, and `JournalError`.
+        """
+        if key in self._sessions:
+            return self._sessions[key]
+        restored = await self.journal.open(key)
+        session = self.session(key)
+        session.restore(restored)
+        return session
+
     def session(self, key: str) -> Session:
-        """The session of that key; made, idle, if it is not there."""
+        """The session of that key; made, idle, if it is not there.
+
+        With a journal that outlives the process, `open` it first.
+        """
         session = self._sessions.get(key)
         if session is None:
             state = SessionState(key, self._limits, self._on_failure, closing=self._closed)

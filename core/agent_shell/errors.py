@@ -7,6 +7,8 @@ means for the queue; any other exception fails the turn with its own text.
 
 from __future__ import annotations
 
+import time
+
 __all__ = [
     "AgentError",
     "AgentShellError",
@@ -19,6 +21,8 @@ __all__ = [
     "RateLimited",
     "Refused",
     "SessionClosed",
+    "SessionLost",
+    "SessionOwned",
     "TooLarge",
     "UnknownModel",
     "reason_of",
@@ -77,6 +81,24 @@ class JournalError(Refused):
     """The journal could not keep what was to be accepted or recorded."""
 
     kind = "JournalError"
+
+
+class SessionLost(JournalError):
+    """Another process has taken the session over: what this one writes is void."""
+
+    kind = "SessionLost"
+
+
+class SessionOwned(Refused):
+    """Another process owns the session: `pid`, `since` (epoch seconds)."""
+
+    kind = "SessionOwned"
+
+    def __init__(self, key: str, pid: int, since: float) -> None:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
+        super().__init__(f"session {key!r} is owned by process {pid}, since {when}")
+        self.pid = pid
+        self.since = since
 
 
 class NotWaiting(AgentShellError):

@@ -33,6 +33,7 @@ __all__ = [
     "TurnDelta",
     "TurnEnded",
     "TurnNotice",
+    "TurnPartial",
     "TurnStarted",
     "as_json",
 ]
@@ -128,6 +129,19 @@ class TurnNotice(Event):
     """Something about a turn that the user should know."""
 
     type: ClassVar[str] = "turn.notice"
+    turn: int
+    id: str
+    text: str
+
+
+@dataclass(slots=True)
+class TurnPartial(Fact):
+    """A piece of the answer, recorded so that a crash leaves what was produced.
+
+    The only fact that is not told: its words went out as deltas.
+    """
+
+    type: ClassVar[str] = "turn.partial"
     turn: int
     id: str
     text: str

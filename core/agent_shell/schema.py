@@ -74,6 +74,6 @@ def _value(hint: Any) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": _value(typing.get_args(hint)[1])}
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _object(hint)
-    if issubclass(hint, enum.Enum):
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return {"type": "string", "enum": [member.value for member in hint]}
     raise TypeError(f"the schema has no form for {hint!r}")

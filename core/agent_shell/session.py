@@ -29,6 +29,7 @@ from agent_shell.commands import (
     PutOnHold,
     Release,
     Remove,
+    Restore,
     Start,
     Submit,
     TakeSteers,
@@ -42,9 +43,12 @@ from agent_shell.events import (
     FollowUpAccepted,
     FollowUpRejected,
     Receipt,
+    SessionClosed,
+    SessionHeld,
+    TurnPartial,
     TurnStarted,
 )
-from agent_shell.journal import Entry
+from agent_shell.journal import Entry, Restored
 from agent_shell.observer import Observer
 from agent_shell.state import (
     FollowUp,
@@ -75,7 +79,9 @@ class Session:
     __slots__ = (
         "_backlog",
         "_context",
+        "_cut_off",
         "_engine",
+        "_lost",
         "_observers",
         "_owner",
         "_settlers",
@@ -100,6 +106,8 @@ class Session:
         self._waiters: dict[str, list[asyncio.Future[Receipt]]] | None = None
         self._settlers: list[asyncio.Future[None]] | None = None
         self._unrecorded = 0  # batches that the journal has not answered for
+        self._cut_off: Exchange | None = None
+        self._lost: errors.SessionLost | None = None
         self._backlog: list[Fact] | None = None  # facts that it refused, to be tried again
 
     # What it is
@@ -146,6 +154,12 @@ class Session:
             parts.append(f"guard {state.guard}")
         return f"<Session {state.key!r} [{' | '.join(parts)}]>"
 
+    @property
+    def cut_off(self) -> Exchange | None:
+        """The turn that a crash cut off, with what it had produced, until it is run again."""
+        cut_off, waiting = self._cut_off, self._state.queue
+        return cut_off if cut_off and waiting and waiting[0].id == cut_off.id else None
+
     # What can be asked of it
 
     async def submit(
@@ -181,6 +195,20 @@ class Session:
         assert isinstance(accepted, FollowUpAccepted)
         return accepted
 
+    def restore(self, restored: Restored) -> None:
+        """Takes up what the journal has; called once, by the engine."""
+        self._cut_off = restored.cut_off
+        waiting = len(restored.queue)
+        detail = f"{waiting:,} follow-up{'s' if waiting > 1 else ''} from before"
+        if restored.cut_off is not None:
+            detail += f"; turn {restored.cut_off.turn} was cut off"
+        self._perform(Restore(restored.queue, restored.turns, detail))
+
+    def skip_cut_off(self, by: str = "a crash") -> None:
+        """Gives the follow-up whose turn was cut off its receipt, `cancelled by a crash`."""
+        if (cut_off := self.cut_off) is not None:
+            self._perform(Remove(cut_off.id, by, State.CANCELLED))
+
     def interrupt(self, by: str = "user") -> bool:
         """Stops the running turn and holds the queue; false where nothing runs."""
         running = self._state.turn is not None
@@ -210,16 +238,22 @@ class Session:
 
     async def receipt(self, id: str) -> Receipt:
         """The receipt of a follow-up, when it has one; raises `NotWaiting` if it never will."""
-        entry = await self._engine.journal.entry(self.key, id)
-        if entry is None:
-            raise errors.NotWaiting(f"session {self.key!r} never accepted a follow-up {id!r}")
-        if entry.ended_at is not None:
-            return _receipt_of(self.key, entry)
+        # First in line, then the look: a receipt that comes in between is not missed.
         if self._waiters is None:
             self._waiters = {}
         waiter: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(id, []).append(waiter)
-        return await waiter
+        try:
+            entry = await self._engine.journal.entry(self.key, id)
+            if entry is None:
+                raise errors.NotWaiting(f"session {self.key!r} never accepted a follow-up {id!r}")
+            if entry.ended_at is not None:
+                return _receipt_of(self.key, entry)
+            if self._lost is not None:
+                raise self._lost
+            return await waiter
+        finally:
+            self._forget_waiter(id, waiter)
 
     async def settled(self) -> None:
         """Returns when no turn runs, none will start by itself, and all is recorded."""
@@ -245,6 +279,7 @@ class Session:
             self._perform(Close(drain=False))
             self._give_up("close")
             await self.settled()
+        await self._engine.journal.release(self.key)
         return list(self._state.queue)
 
     def observe(self, capacity: int = 10_000) -> Observer:
@@ -292,6 +327,12 @@ class Session:
         """The last `limit` turns that are over, oldest first."""
         return await self._engine.journal.history(self.key, limit)
 
+    def keep_partial(self, turn: int, id: str, text: str) -> None:
+        """Records a piece of the answer, for the case of a crash."""
+        if self._lost is None:
+            # Not told: its words have gone out as deltas.
+            self._record([TurnPartial(self.key, self.now(), turn, id, text)], told=[])
+
     def take_steers(self, turn: TurnState) -> list[FollowUp]:
         """Hands the inbox over to the running turn `turn`, with its receipts."""
         taken = turn.inbox
@@ -323,7 +364,11 @@ class Session:
             self._start(start, ticket)
         return ticket
 
-    def _record(self, facts: list[Fact]) -> Ticket:
+    def _record(self, facts: list[Fact], told: list[Fact] | None = None) -> Ticket:
+        told = facts if told is None else told
+        if self._lost is not None:
+            self._told([fact for fact in facts if type(fact) in (SessionHeld, SessionClosed)])
+            return None
         batch = [*self._backlog, *facts] if self._backlog else facts
         self._backlog = None
         try:
@@ -332,22 +377,36 @@ class Session:
             ticket = asyncio.get_running_loop().create_future()
             ticket.set_exception(errors.JournalError(errors.reason_of(error)))
         if ticket is None:
-            self._told(facts)
+            self._told(told)
             return None
         self._unrecorded += 1
         if ticket.done():
-            self._answered(batch, facts, ticket)
+            self._answered(batch, told, ticket)
         else:
-            ticket.add_done_callback(lambda ticket: self._answered(batch, facts, ticket))
+            ticket.add_done_callback(lambda ticket: self._answered(batch, told, ticket))
         return ticket
 
-    def _answered(self, batch: list[Fact], facts: list[Fact], ticket: asyncio.Future[None]) -> None:
+    def _answered(self, batch: list[Fact], told: list[Fact], ticket: asyncio.Future[None]) -> None:
         self._unrecorded -= 1
         error = ticket.exception()
         if error is None:
-            self._told(facts)
+            self._told(told)
         else:
             self._refused(batch, errors.reason_of(error))
+            if isinstance(error, errors.SessionLost):
+                self._lose(error)
+
+    def _lose(self, error: errors.SessionLost) -> None:
+        """Another process owns the session now: what happens here is void, and not told."""
+        if self._lost is not None:
+            return
+        self._lost = error
+        self._backlog = None
+        self._perform(Close(drain=False))
+        for waiters in (self._waiters or {}).values():
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_exception(error)
 
     def _told(self, facts: Sequence[Event]) -> None:
         for observer in self._engine.observers:
@@ -362,6 +421,13 @@ class Session:
             for settler in settlers:
                 if not settler.done():
                     settler.set_result(None)
+
+    def _forget_waiter(self, id: str, waiter: asyncio.Future[Receipt]) -> None:
+        waiting = self._waiters.get(id) if self._waiters else None
+        if waiting and waiter in waiting:
+            waiting.remove(waiter)
+            if not waiting and self._waiters:
+                del self._waiters[id]
 
     def _give_receipts(self, facts: Sequence[Event]) -> None:
         for fact in facts:

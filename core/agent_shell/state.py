@@ -36,10 +36,15 @@ class Lane(enum.StrEnum):
 
 
 class State(enum.StrEnum):
-    """Where a follow-up stands; all but the first two are receipts, and final."""
+    """Where a follow-up or a turn stands.
+
+    The last six are receipts, and final. A turn that a crash cut off is
+    `interrupted`, and its follow-up `queued` again.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
+    INTERRUPTED = "interrupted"
     ANSWERED = "answered"
     FAILED = "failed"
     CANCELLED = "cancelled"

@@ -31,6 +31,7 @@ from agent_shell.commands import (
     PutOnHold,
     Release,
     Remove,
+    Restore,
     Start,
     Submit,
     TakeSteers,
@@ -75,7 +76,15 @@ def decide(state: SessionState, command: Command, now: float) -> list[Effect]:
     return TABLE[type(command)][state.phase](state, command, now)
 
 
-# Submit
+# Restore and submit
+
+
+def _restore(state: SessionState, command: Restore, now: float) -> list[Effect]:
+    state.turns = command.turns
+    state.queue.extend(command.queue)
+    if not state.queue:
+        return []
+    return _hold_now(state, PutOnHold(Hold(HoldReason.RESTORED, command.detail)), now)
 
 
 def _accept_and_start(state: SessionState, command: Submit, now: float) -> list[Effect]:
@@ -292,7 +301,7 @@ def _remove(state: SessionState, command: Remove, now: float) -> list[Effect]:
         turn.inbox = tuple(f for f in turn.inbox if f.id != command.id)
     else:
         del state.queue[_place(state, command.id)]
-    return [Receipt(state.key, now, command.id, State.WITHDRAWN, command.by, None, "")]
+    return [Receipt(state.key, now, command.id, command.state, command.by, None, "")]
 
 
 def _remove_while_held(state: SessionState, command: Remove, now: float) -> list[Effect]:
@@ -433,6 +442,7 @@ def _row(*decisions: Decision) -> tuple[Decision, ...]:
 # fmt: off
 TABLE: dict[type[Any], tuple[Decision, ...]] = {
     #                 IDLE               RUNNING                STOPPING                HELD                CLOSED
+    Restore:    _row(_restore,          _nothing,              _nothing,               _nothing,           _nothing),
     Submit:     _row(_accept_and_start, _accept_while_running, _accept_while_stopping, _accept_while_held, _refuse),
     TurnOver:   _row(_nothing,          _turn_over,            _turn_over,             _nothing,           _nothing),
     Interrupt:  _row(_nothing,          _interrupt,            _interrupt_again,       _nothing,           _nothing),

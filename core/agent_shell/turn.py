@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RunningTurn", "Ticket"]
 
+# How long, in seconds, what an agent has said may be without a record.
+PARTIAL_S = 0.25
+
 # A ticket stands for one batch at the journal: `None` means it is recorded.
 Ticket = asyncio.Future[None] | None
 
@@ -24,7 +27,7 @@ Ticket = asyncio.Future[None] | None
 class RunningTurn:
     """Implements `agents.base.Turn`, and drives the agent over it."""
 
-    __slots__ = ("_parts", "_session", "_started", "_state", "_usage")
+    __slots__ = ("_kept", "_kept_at", "_parts", "_session", "_started", "_state", "_usage")
 
     def __init__(self, session: Session, state: TurnState) -> None:
         self._session = session
@@ -32,6 +35,8 @@ class RunningTurn:
         self._parts: list[str] = []
         self._usage: Usage | None = None
         self._started = time.perf_counter()
+        self._kept = 0  # how many parts the journal has
+        self._kept_at = session.now()
 
     # What the agent sees
 
@@ -109,6 +114,8 @@ class RunningTurn:
         now, id = session.now(), state.follow_up.id
         if type(event) is Delta:
             self._parts.append(event.text)
+            if now - self._kept_at > PARTIAL_S:
+                self._keep_partial(now)
             session.tell(TurnDelta(session.key, now, state.number, id, event.text))
         elif type(event) is Notice:
             session.tell(TurnNotice(session.key, now, state.number, id, event.text))
@@ -116,6 +123,12 @@ class RunningTurn:
             self._usage = event
         else:
             raise TypeError(f"an agent yields agent events, not {type(event).__name__}")
+
+    def _keep_partial(self, now: float) -> None:
+        said = "".join(self._parts[self._kept :])
+        self._kept = len(self._parts)
+        self._kept_at = now
+        self._session.keep_partial(self._state.number, self.id, said)
 
     def _cancelled(self) -> TurnOver:
         task = asyncio.current_task()

@@ -165,9 +165,7 @@ class TestMemoryJournal:
         """Text, lane, sender, state, turn, answer and times."""
         journal = MemoryJournal()
         times = iter(range(100, 200))
-        _, session = new_session(
-            EchoAgent(), journal=journal, clock=lambda: float(next(times))
-        )
+        _, session = new_session(EchoAgent(), journal=journal, clock=lambda: float(next(times)))
         await session.submit("a", id="x", sender="ann", lane=Lane.QUEUE)
         await session.settled()
         entry = await journal.entry("s", "x")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent_shell.agents.base import Agent
+from agent_shell.agents.base import Agent, Loadable, Progress
 from agent_shell.agents.echo import EchoAgent
 from agent_shell.errors import UnknownModel
 
-__all__ = ["make_agent"]
+__all__ = ["Loadable", "Progress", "make_agent"]
 
 
 def make_agent(name: str) -> Agent:

@@ -13,13 +13,23 @@ yields after that is dropped.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from agent_shell.state import FollowUp, State
 
-__all__ = ["Agent", "AgentEvent", "Delta", "Exchange", "Notice", "Turn", "Usage"]
+__all__ = [
+    "Agent",
+    "AgentEvent",
+    "Delta",
+    "Exchange",
+    "Loadable",
+    "Notice",
+    "Progress",
+    "Turn",
+    "Usage",
+]
 
 
 @dataclass(slots=True)
@@ -101,6 +111,30 @@ class Turn(Protocol):
         result). What is taken has its receipt, `steered into turn N`; what is
         not taken before the turn ends becomes the next turn.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a model is that is being made ready; `total_bytes` is 0 where nobody can know."""
+
+    stage: Literal["waiting", "downloading", "checking", "unpacking", "loading"]
+    done_bytes: int = 0
+    total_bytes: int = 0
+
+
+@runtime_checkable
+class Loadable(Protocol):
+    """An agent with something heavy to make ready before its first turn."""
+
+    on_progress: Callable[[Progress], None]
+
+    async def load(self) -> None:
+        """Makes it ready, once for all callers; raises `ModelUnreachable`."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of it."""
         ...
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from agent_shell.agents.base import AgentEvent, Delta, Turn, Usage
+from agent_shell.agents.base import AgentEvent, Delta, Turn
 from agent_shell.errors import AgentError
 
 __all__ = ["EchoAgent", "Misbehaviour"]
@@ -75,7 +75,8 @@ async def _sleep(seconds: float, ignore_cancel: bool) -> None:
     end = loop.time() + seconds
     while seconds > 0:
         try:
-            return await asyncio.sleep(seconds)
+            await asyncio.sleep(seconds)
+            return
         except asyncio.CancelledError:
             if not ignore_cancel:
                 raise

@@ -16,9 +16,9 @@ from typing import Protocol
 
 from agent_shell.agents.base import Exchange
 from agent_shell.events import Fact
-from agent_shell.state import Lane, State
+from agent_shell.state import FollowUp, Lane, State
 
-__all__ = ["Entry", "Journal"]
+__all__ = ["Entry", "Journal", "Restored"]
 
 
 @dataclass(slots=True)
@@ -37,8 +37,32 @@ class Entry:
     ended_at: float | None = None
 
 
+@dataclass(slots=True)
+class Restored:
+    """What a session was when it was last let go of, or its process died.
+
+    `queue` is what waits, in order; a follow-up whose turn was cut off is its
+    head again, and `cut_off` is that turn with what it had produced.
+    """
+
+    queue: list[FollowUp]
+    turns: int = 0
+    cut_off: Exchange | None = None
+
+
 class Journal(Protocol):
     """Where accepted follow-ups and their receipts are kept."""
+
+    async def open(self, session_key: str) -> Restored:
+        """Takes the session for this process and says what is in it.
+
+        Raises `SessionOwned` where another process has it, and `JournalError`.
+        """
+        ...
+
+    async def release(self, session_key: str) -> None:
+        """Lets go of a session that this process opened."""
+        ...
 
     def append(self, session_key: str, facts: Sequence[Fact]) -> asyncio.Future[None] | None:
         """Records `facts` as one batch, after every earlier batch of the session.

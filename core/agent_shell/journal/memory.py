@@ -14,8 +14,8 @@ from agent_shell.events import (
     TurnEnded,
     TurnStarted,
 )
-from agent_shell.journal import Entry
-from agent_shell.state import State
+from agent_shell.journal import Entry, Restored
+from agent_shell.state import FollowUp, State
 
 __all__ = ["MemoryJournal"]
 
@@ -35,6 +35,16 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self._records: dict[str, _Record] = {}
+
+    async def open(self, session_key: str) -> Restored:
+        """What an earlier engine of this process has left in the session."""
+        waiting = [e for e in await self.entries(session_key) if e.ended_at is None]
+        queue = [FollowUp(e.id, e.text, e.lane, e.sender, e.accepted_at) for e in waiting]
+        turns = max((e.turn or 0 for e in await self.entries(session_key)), default=0)
+        return Restored(queue, turns)
+
+    async def release(self, session_key: str) -> None:
+        """Nobody else could want it."""
 
     def append(self, session_key: str, facts: Sequence[Fact]) -> None:
         """Records the facts at once."""

@@ -1,0 +1,82 @@
+"""Whether the process that owns a session still lives.
+
+Each process that writes a journal keeps one small file beside it: locked, so that
+the lock dies with its holder, and touched a few times a second, so that a process
+that was stopped is not taken for one that works. Neither alone would do: a stopped
+process keeps its locks, and a time alone would make everybody wait for a dead one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from pathlib import Path
+from types import ModuleType
+
+__all__ = ["BEAT_S", "STALE_S", "Liveness"]
+
+BEAT_S = 0.4
+# A successor may take over within 2 s of the owner's end.
+STALE_S = 1.6
+
+
+def _fcntl() -> ModuleType | None:
+    """The module that locks files, where there is one."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    return fcntl
+
+
+class Liveness:
+    """The sign of life of this process, beside the journal at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.owner = secrets.token_hex(8)
+        self._folder = path.with_name(path.name + ".owners")
+        self._file = self._folder / self.owner
+        self._fd: int | None = None
+
+    def begin(self) -> None:
+        """Makes the sign; raises `OSError`."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._fd = os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600)
+        if (fcntl := _fcntl()) is not None:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def beat(self) -> None:
+        """Renews it."""
+        if self._fd is not None:
+            with contextlib.suppress(OSError):
+                os.utime(self._file)
+
+    def end(self) -> None:
+        """Takes it away."""
+        if self._fd is not None:
+            with contextlib.suppress(OSError):
+                self._file.unlink()
+            os.close(self._fd)
+            self._fd = None
+
+    def lives(self, owner: str) -> bool:
+        """Whether the process with that sign lives and works."""
+        if owner == self.owner:
+            return True
+        file = self._folder / owner
+        try:
+            fd = os.open(file, os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            if (fcntl := _fcntl()) is not None:
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    # Nobody holds it: its process is dead, and the file is litter.
+                    file.unlink(missing_ok=True)
+                    return False
+            return time.time() - os.fstat(fd).st_mtime < STALE_S
+        finally:
+            os.close(fd)

@@ -1,0 +1,124 @@
+"""Who owns a session: taking it, letting it go, and leaving inputs with its owner."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from agent_shell.agents.base import Exchange
+from agent_shell.errors import JournalError, SessionOwned
+from agent_shell.journal import Restored
+from agent_shell.journal.sqlite.liveness import Liveness
+from agent_shell.state import FollowUp, Lane, State
+
+__all__ = ["Lease", "let_go", "refuse", "send", "take"]
+
+
+@dataclass(slots=True)
+class Lease:
+    """A session that this process owns, as long as the session's fence is `fence`."""
+
+    session: int
+    fence: int
+
+
+def take(
+    c: sqlite3.Connection, key: str, liveness: Liveness, pid: int, now: float
+) -> tuple[Lease, Restored]:
+    """Takes the session, made if it is not there; raises `SessionOwned`."""
+    c.execute("INSERT OR IGNORE INTO sessions (key, created_at) VALUES (?, ?)", (key, now))
+    session, fence, owner, owner_pid, since = c.execute(
+        "SELECT id, fence, owner, owner_pid, owner_since FROM sessions WHERE key = ?", (key,)
+    ).fetchone()
+    if owner is not None and (owner == liveness.owner or liveness.lives(owner)):
+        raise SessionOwned(key, owner_pid, since)
+    c.execute(
+        "UPDATE sessions SET fence = ?, owner = ?, owner_pid = ?, owner_since = ? WHERE id = ?",
+        (fence + 1, liveness.owner, pid, now, session),
+    )
+    return Lease(session, fence + 1), _restore(c, session, now)
+
+
+def let_go(c: sqlite3.Connection, lease: Lease) -> None:
+    """Gives the session up, unless another process has taken it already."""
+    c.execute(
+        "UPDATE sessions SET owner = NULL, owner_pid = NULL, owner_since = NULL"
+        " WHERE id = ? AND fence = ?",
+        (lease.session, lease.fence),
+    )
+
+
+def send(c: sqlite3.Connection, key: str, follow_up: FollowUp) -> None:
+    """Leaves an input for the session's owner."""
+    row = c.execute("SELECT id FROM sessions WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        raise JournalError(f"there is no session {key!r}")
+    c.execute(
+        "INSERT INTO inbox (session, id, text, lane, sender, sent_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            row[0],
+            follow_up.id,
+            follow_up.text,
+            follow_up.lane,
+            follow_up.sender,
+            follow_up.accepted_at,
+        ),
+    )
+
+
+def refuse(c: sqlite3.Connection, key: str, id: str, reason: str) -> None:
+    """Says to the sender why its input was not accepted."""
+    c.execute(
+        "UPDATE inbox SET refused = ? WHERE id = ? AND session ="
+        " (SELECT id FROM sessions WHERE key = ?)",
+        (reason, id, key),
+    )
+
+
+def _restore(c: sqlite3.Connection, session: int, now: float) -> Restored:
+    cut_off = _cut_off(c, session, now)
+    rows = c.execute(
+        "SELECT id, text, lane, sender, accepted_at FROM follow_ups"
+        " WHERE session = ? AND state = 'queued' ORDER BY rank, seq",
+        (session,),
+    )
+    queue = [FollowUp(id, text, Lane(lane), sender, at) for id, text, lane, sender, at in rows]
+    (turns,) = c.execute(
+        "SELECT coalesce(max(number), 0) FROM turns WHERE session = ?", (session,)
+    ).fetchone()
+    return Restored(queue, turns, cut_off)
+
+
+def _cut_off(c: sqlite3.Connection, session: int, now: float) -> Exchange | None:
+    """Marks the turn that was running as interrupted; its follow-up is the next again."""
+    # What was to steer that turn can steer nothing any more: it comes right behind.
+    (first,) = c.execute(
+        "SELECT coalesce(min(rank), 1.0) FROM follow_ups WHERE session = ? AND state = 'queued'",
+        (session,),
+    ).fetchone()
+    steering = c.execute(
+        "SELECT seq FROM follow_ups WHERE session = ? AND state = 'queued' AND rank IS NULL"
+        " ORDER BY seq DESC",
+        (session,),
+    ).fetchall()
+    for (seq,) in steering:
+        first -= 1.0
+        c.execute("UPDATE follow_ups SET rank = ? WHERE seq = ?", (first, seq))
+    row = c.execute(
+        "SELECT f.id, t.number, f.text, t.answer FROM follow_ups f JOIN turns t"
+        " ON t.session = f.session AND t.number = f.turn"
+        " WHERE f.session = ? AND f.state = 'running'",
+        (session,),
+    ).fetchone()
+    if row is None:
+        return None
+    id, number, text, answer = row
+    c.execute(
+        "UPDATE turns SET state = 'interrupted', ended_at = ? WHERE session = ? AND number = ?",
+        (now, session, number),
+    )
+    c.execute(
+        "UPDATE follow_ups SET state = 'queued', rank = ? WHERE session = ? AND id = ?",
+        (first - 1.0, session, id),
+    )
+    return Exchange(id, number, text, answer, State.INTERRUPTED)
