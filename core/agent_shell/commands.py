@@ -18,6 +18,8 @@ __all__ = [
     "Command",
     "Edit",
     "Effect",
+    "Fetch",
+    "Fetched",
     "Interrupt",
     "Move",
     "PutOnHold",
@@ -37,10 +39,12 @@ __all__ = [
 class Restore:
     """A session that was let go of, or whose process died, is taken up again.
 
-    Its `queue` is held: nothing that waited runs before somebody has seen it.
+    Its `queue`, and the `beyond` follow-ups behind that in the journal, are held:
+    nothing that waited runs before somebody has seen it.
     """
 
     queue: list[FollowUp]
+    beyond: int
     turns: int
     detail: str
 
@@ -142,6 +146,14 @@ class Unwritten:
     reason: str
 
 
+@dataclass(slots=True)
+class Fetched:
+    """The journal has answered fetch `number`; one that is not under way is stale."""
+
+    number: int
+    follow_ups: list[FollowUp]
+
+
 Command = (
     Restore
     | Submit
@@ -155,6 +167,7 @@ Command = (
     | TakeSteers
     | Close
     | Unwritten
+    | Fetched
 )
 
 
@@ -179,5 +192,14 @@ class WakeAt:
     until: float
 
 
+@dataclass(slots=True)
+class Fetch:
+    """Get the next `limit` follow-ups behind `after` (from the first, if `None`)."""
+
+    number: int
+    after: str | None
+    limit: int
+
+
 # A fact is an effect too: it is to be recorded, then told.
-Effect = Fact | Start | Cancel | WakeAt
+Effect = Fact | Start | Cancel | WakeAt | Fetch

@@ -7,6 +7,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Self
 
 from agent_shell.agents.base import Agent
@@ -46,7 +47,7 @@ class Engine:
         self.journal: Journal = MemoryJournal() if journal is None else journal
         self.clock = clock
         self.observers: list[Observer] = []
-        self._limits = limits or Limits()
+        self._limits = replace(limits or Limits(), window=self.journal.window)
         self._on_failure = on_failure
         self._sessions: dict[str, Session] = {}
         self._closed = False

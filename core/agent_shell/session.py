@@ -24,6 +24,8 @@ from agent_shell.commands import (
     Command,
     Edit,
     Effect,
+    Fetch,
+    Fetched,
     Interrupt,
     Move,
     PutOnHold,
@@ -81,12 +83,15 @@ class Session:
         "_context",
         "_cut_off",
         "_engine",
+        "_fetching",
         "_lost",
         "_observers",
         "_owner",
         "_settlers",
         "_state",
+        "_submitting",
         "_unrecorded",
+        "_untold",
         "_waiters",
         "_wake_up",
         "key",
@@ -107,8 +112,11 @@ class Session:
         self._settlers: list[asyncio.Future[None]] | None = None
         self._unrecorded = 0  # batches that the journal has not answered for
         self._cut_off: Exchange | None = None
+        self._fetching: asyncio.Future[None] | None = None  # kept, for tasks are held weakly
         self._lost: errors.SessionLost | None = None
         self._backlog: list[Fact] | None = None  # facts that it refused, to be tried again
+        self._untold: list[Fact] | None = None  # those of them that nobody was told of
+        self._submitting: dict[str, asyncio.Task[FollowUpAccepted]] | None = None
 
     # What it is
 
@@ -124,8 +132,16 @@ class Session:
 
     @property
     def waiting(self) -> Sequence[FollowUp]:
-        """What waits, in the order in which it will run (not a copy: only read it)."""
+        """What waits, in the order in which it will run (not a copy: only read it).
+
+        Of a queue that is longer than the journal's window these are the next ones.
+        """
         return self._state.queue
+
+    @property
+    def waiting_count(self) -> int:
+        """How many wait: more than `waiting` shows, where the queue is very long."""
+        return self._state.waiting
 
     @property
     def running(self) -> FollowUp | None:
@@ -145,7 +161,7 @@ class Session:
             parts[0] += f" turn {state.turn.number}: {state.turn.follow_up.id}"
             if state.turn.inbox:
                 parts.append(f"{len(state.turn.inbox)} steering")
-        parts.append(f"{len(state.queue)} queued")
+        parts.append(f"{state.waiting} queued")
         if state.hold is not None:
             parts.append(f"hold: {state.hold.reason}")
         if state.closing and state.phase is not Phase.CLOSED:
@@ -179,30 +195,23 @@ class Session:
         """
         try:
             self._check_text(text)
-            if id is not None and (known := await self._known(id, text)) is not None:
-                return known
-            follow_up = FollowUp(
-                self._engine.new_id() if id is None else id, text, lane, sender, self.now()
+            if id is not None:
+                return await self._accept_once(FollowUp(id, text, lane, sender, self.now()))
+            return await self._accept(
+                FollowUp(self._engine.new_id(), text, lane, sender, self.now())
             )
-            effects = decide(self._state, Submit(follow_up), follow_up.accepted_at)
-            ticket = self._carry_out(effects)
-            if ticket is not None:
-                await asyncio.shield(ticket)
         except errors.Refused as error:
             self.tell(FollowUpRejected(self.key, self.now(), id or "", error.kind, str(error)))
             raise
-        accepted = effects[0]
-        assert isinstance(accepted, FollowUpAccepted)
-        return accepted
 
     def restore(self, restored: Restored) -> None:
         """Takes up what the journal has; called once, by the engine."""
         self._cut_off = restored.cut_off
-        waiting = len(restored.queue)
+        waiting = len(restored.queue) + restored.beyond
         detail = f"{waiting:,} follow-up{'s' if waiting > 1 else ''} from before"
         if restored.cut_off is not None:
             detail += f"; turn {restored.cut_off.turn} was cut off"
-        self._perform(Restore(restored.queue, restored.turns, detail))
+        self._perform(Restore(restored.queue, restored.beyond, restored.turns, detail))
 
     def skip_cut_off(self, by: str = "a crash") -> None:
         """Gives the follow-up whose turn was cut off its receipt, `cancelled by a crash`."""
@@ -265,7 +274,7 @@ class Session:
             await waiter
 
     async def close(self, *, drain: bool = True, timeout: float | None = None) -> list[FollowUp]:
-        """Takes no more input; returns the follow-ups that are left in the queue.
+        """Takes no more input; returns the follow-ups that are left in `waiting`.
 
         With `drain` the queue is finished first, unless it is held. Without, the
         running turn is cancelled; one that has not ended after `timeout` seconds
@@ -303,6 +312,31 @@ class Session:
                 f"the text has {size:,} bytes and the limit is {limit:,}; "
                 "send it in parts, or as a file that the agent reads"
             )
+
+    async def _accept(self, follow_up: FollowUp) -> FollowUpAccepted:
+        effects = decide(self._state, Submit(follow_up), follow_up.accepted_at)
+        ticket = self._carry_out(effects)
+        if ticket is not None:
+            await asyncio.shield(ticket)
+        accepted = effects[0]
+        assert isinstance(accepted, FollowUpAccepted)
+        return accepted
+
+    async def _accept_once(self, follow_up: FollowUp) -> FollowUpAccepted:
+        """Accepts an id of the caller's: who comes with it at the same time finds the first."""
+        if self._submitting is None:
+            self._submitting = {}
+        submitting, id = self._submitting, follow_up.id
+        while (first := submitting.get(id)) is not None:
+            await asyncio.wait([first])
+        # A task of its own: a caller that gives up leaves no half of it behind.
+        task = submitting[id] = asyncio.ensure_future(self._accept_if_new(follow_up))
+        task.add_done_callback(lambda _: submitting.pop(id))
+        return await asyncio.shield(task)
+
+    async def _accept_if_new(self, follow_up: FollowUp) -> FollowUpAccepted:
+        known = await self._known(follow_up.id, follow_up.text)
+        return await self._accept(follow_up) if known is None else known
 
     async def _known(self, id: str, text: str) -> FollowUpAccepted | None:
         """The acknowledgement of an id that was accepted before; `IdConflict`."""
@@ -348,6 +382,7 @@ class Session:
     def _carry_out(self, effects: list[Effect]) -> Ticket:
         facts: list[Fact] = []
         start: TurnState | None = None
+        fetch: Fetch | None = None
         for effect in effects:
             if isinstance(effect, Fact):
                 facts.append(effect)
@@ -358,19 +393,36 @@ class Session:
                     self._owner.cancel()
             elif type(effect) is WakeAt:
                 self._wake_at(effect.until)
+            elif type(effect) is Fetch:
+                fetch = effect
         ticket = self._record(facts) if facts else None
         # Where the journal refused at once, the turn does not start.
         if start is not None and start is self._state.turn:
             self._start(start, ticket)
+        if fetch is not None:
+            # After the facts, which the journal has to know of before it is asked.
+            self._fetching = asyncio.ensure_future(self._fetch(fetch))
         return ticket
+
+    async def _fetch(self, fetch: Fetch) -> None:
+        journal = self._engine.journal
+        try:
+            follow_ups = await journal.fetch(self.key, fetch.after, fetch.limit)
+        except Exception as error:
+            self._perform(Unwritten(frozenset(), None, errors.reason_of(error)))
+        else:
+            self._perform(Fetched(fetch.number, follow_ups))
 
     def _record(self, facts: list[Fact], told: list[Fact] | None = None) -> Ticket:
         told = facts if told is None else told
         if self._lost is not None:
             self._told([fact for fact in facts if type(fact) in (SessionHeld, SessionClosed)])
             return None
-        batch = [*self._backlog, *facts] if self._backlog else facts
-        self._backlog = None
+        batch = facts
+        if self._backlog:
+            batch = [*self._backlog, *facts]
+            told = [*(self._untold or ()), *told]
+        self._backlog = self._untold = None
         try:
             ticket = self._engine.journal.append(self.key, batch)
         except Exception as error:
@@ -392,7 +444,7 @@ class Session:
         if error is None:
             self._told(told)
         else:
-            self._refused(batch, errors.reason_of(error))
+            self._refused(batch, told, errors.reason_of(error))
             if isinstance(error, errors.SessionLost):
                 self._lose(error)
 
@@ -444,18 +496,17 @@ class Session:
             for observer in self._observers:
                 observer.tell(event)
 
-    def _refused(self, batch: list[Fact], reason: str) -> None:
+    def _refused(self, batch: list[Fact], told: list[Fact], reason: str) -> None:
         """The journal refused a batch: undo what may be undone, keep the rest for later."""
         ids = frozenset(f.id for f in batch if type(f) is FollowUpAccepted)
         turn = next((f.turn for f in batch if type(f) is TurnStarted), None)
-        keep: list[Fact] = [
-            fact
-            for fact in batch
-            if type(fact) is not TurnStarted and getattr(fact, "id", None) not in ids
-        ]
+        running = self._state.turn
+        if running is not None and running.follow_up.id in ids:
+            turn = running.number  # its start stands in a later batch, refused like this one
         effects = decide(self._state, Unwritten(ids, turn, reason), self.now())
         said = [effect for effect in effects if isinstance(effect, Fact)]
-        self._backlog = [*(self._backlog or ()), *keep, *said]
+        self._backlog = [*(self._backlog or ()), *_kept(batch, ids), *said]
+        self._untold = [*(self._untold or ()), *_kept(told, ids)]
         # These are told unrecorded: it is the journal's failure that they tell of.
         self._told(said)
 
@@ -463,8 +514,10 @@ class Session:
         state = self._state
         if state.turn is not None or self._unrecorded:
             return False
-        # A hold that ends by itself is a pause, where something waits behind it.
-        return not (state.queue and state.hold is not None and state.hold.until is not None)
+        if state.phase is not Phase.HELD or not state.waiting:
+            return True
+        # A hold that ends by itself is a pause, and so is a look into the journal.
+        return state.hold is not None and state.hold.until is None
 
     def _wake_at(self, until: float) -> None:
         if self._wake_up is not None:
@@ -516,6 +569,17 @@ class Session:
 def _begin() -> Generator[None, None, None]:
     """Waits for the first step of the task."""
     yield
+
+
+def _kept(refused: list[Fact], ids: frozenset[str]) -> list[Fact]:
+    """What is still true of a refused batch: not its acceptances, starts and older refusals."""
+    return [
+        fact
+        for fact in refused
+        if type(fact) is not TurnStarted
+        and getattr(fact, "id", None) not in ids
+        and not (type(fact) is SessionHeld and fact.reason is HoldReason.JOURNAL)
+    ]
 
 
 def _receipt_of(key: str, entry: Entry) -> Receipt:

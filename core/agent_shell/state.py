@@ -75,7 +75,11 @@ class OnFailure(enum.StrEnum):
 
 
 class Phase(enum.IntEnum):
-    """A session's phase: the columns of the table in `transitions.py`."""
+    """A session's phase: the columns of the table in `transitions.py`.
+
+    `HELD` without a hold is a session whose next follow-up is being fetched from
+    the journal.
+    """
 
     IDLE = 0
     RUNNING = 1
@@ -123,10 +127,15 @@ class TurnState:
 
 @dataclass(slots=True)
 class Limits:
-    """The bounds of one session: waiting follow-ups, and bytes (UTF-8) of one."""
+    """The bounds of one session: waiting follow-ups, and bytes (UTF-8) of one.
+
+    With a `window`, a queue that is longer is in memory only up to about that
+    many follow-ups; the rest waits in the journal.
+    """
 
     queue: int = 100_000
     text_bytes: int = 1 << 20
+    window: int | None = None
 
 
 @dataclass(slots=True)
@@ -135,6 +144,8 @@ class SessionState:
 
     `guard` is the mark "somebody owns me": a number that is new each time the
     guard is set and `None` while the session is unguarded; `guards` counts them.
+    `beyond` follow-ups wait in the journal, behind those of `queue`; `fetching` is
+    the number of the fetch that is under way to bring the next of them.
     """
 
     key: str
@@ -142,12 +153,20 @@ class SessionState:
     on_failure: OnFailure = OnFailure.HOLD
     phase: Phase = Phase.IDLE
     queue: deque[FollowUp] = field(default_factory=deque[FollowUp])
+    beyond: int = 0
+    fetching: int | None = None
+    fetches: int = 0
     turn: TurnState | None = None
     turns: int = 0
     guard: int | None = None
     guards: int = 0
     hold: Hold | None = None
     closing: bool = False
+
+    @property
+    def waiting(self) -> int:
+        """How many follow-ups wait in the queue, here and in the journal."""
+        return len(self.queue) + self.beyond
 
     def dump(self) -> dict[str, Any]:
         """The state as JSON-ready data; `load` gives an equal state back."""

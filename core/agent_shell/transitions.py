@@ -16,6 +16,7 @@ A refused command raises before anything is changed.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,8 @@ from agent_shell.commands import (
     Command,
     Edit,
     Effect,
+    Fetch,
+    Fetched,
     Interrupt,
     Move,
     PutOnHold,
@@ -73,7 +76,10 @@ def decide(state: SessionState, command: Command, now: float) -> list[Effect]:
 
     Raises a `Refused` or `NotWaiting` error, with `state` as it was.
     """
-    return TABLE[type(command)][state.phase](state, command, now)
+    effects = TABLE[type(command)][state.phase](state, command, now)
+    if state.beyond:
+        effects += _fetch(state)
+    return effects
 
 
 # Restore and submit
@@ -82,7 +88,8 @@ def decide(state: SessionState, command: Command, now: float) -> list[Effect]:
 def _restore(state: SessionState, command: Restore, now: float) -> list[Effect]:
     state.turns = command.turns
     state.queue.extend(command.queue)
-    if not state.queue:
+    state.beyond = command.beyond
+    if not state.waiting:
         return []
     return _hold_now(state, PutOnHold(Hold(HoldReason.RESTORED, command.detail)), now)
 
@@ -96,9 +103,13 @@ def _accept_and_start(state: SessionState, command: Submit, now: float) -> list[
 def _enqueue(state: SessionState, command: Submit, now: float) -> list[Effect]:
     _check_room(state)
     follow_up = command.follow_up
-    state.queue.append(follow_up)
+    window = state.limits.window
+    if window is not None and (state.beyond or len(state.queue) >= window):
+        state.beyond += 1
+    else:
+        state.queue.append(follow_up)
     _set_guard(state)
-    return [_accepted(state, follow_up, len(state.queue), now)]
+    return [_accepted(state, follow_up, state.waiting, now)]
 
 
 def _accept_while_running(state: SessionState, command: Submit, now: float) -> list[Effect]:
@@ -137,7 +148,7 @@ def _enqueue_next(state: SessionState, command: Submit, now: float) -> list[Effe
     _check_room(state)
     follow_up, queue = command.follow_up, state.queue
     # A steer that came too late still follows the interrupt that it came after.
-    behind = follow_up.lane is Lane.STEER and queue and queue[0].lane is Lane.INTERRUPT
+    behind = follow_up.lane is Lane.STEER and _interrupt_waits(state)
     queue.insert(1 if behind else 0, follow_up)
     _set_guard(state)
     return [_accepted(state, follow_up, 2 if behind else 1, now)]
@@ -152,7 +163,7 @@ def _offer_steer(state: SessionState, command: Submit, now: float) -> list[Effec
 def _merge(state: SessionState, command: Submit, now: float) -> list[Effect]:
     joined = command.follow_up
     into = next((f for f in reversed(state.queue) if f.sender == joined.sender), None)
-    if into is None:
+    if into is None or state.beyond:  # the last one may be out of reach
         return _enqueue(state, command, now)
     _check_open(state)
     text = f"{into.text}\n\n{joined.text}"
@@ -181,7 +192,7 @@ def _turn_over(state: SessionState, command: TurnOver, now: float) -> list[Effec
     if turn is None or turn.number != command.turn:
         return []
     state.turn = None
-    effects = _enqueue_steers(state, turn, now) if turn.inbox else []
+    effects = _enqueue_steers(state, turn, now, _interrupt_waits(state)) if turn.inbox else []
     effects += _end(state, turn, command, now)
     effects += _advance(state, now)
     return effects
@@ -217,23 +228,23 @@ def _end(state: SessionState, turn: TurnState, over: TurnOver, now: float) -> li
 def _advance(state: SessionState, now: float) -> list[Effect]:
     """No turn runs: start the next, hold, close or rest. The only place that decides so."""
     hold, queue = state.hold, state.queue
-    if state.closing and (not queue or (hold is not None and hold.until is None)):
+    if state.closing and (not state.waiting or (hold is not None and hold.until is None)):
         state.phase = Phase.CLOSED
         state.guard = None
-        return [SessionClosed(state.key, now, len(queue))]
-    if not queue:
+        return [SessionClosed(state.key, now, state.waiting)]
+    if not state.waiting:
         state.phase = Phase.IDLE if hold is None else Phase.HELD
         state.guard = None
         return []
     _set_guard(state)
-    if hold is not None:
+    if hold is not None or not queue:
         state.phase = Phase.HELD
         return []
     state.phase = Phase.RUNNING
     state.turns += 1
     follow_up = queue.popleft()
     turn = state.turn = TurnState(state.turns, follow_up)
-    return [TurnStarted(state.key, now, turn.number, follow_up.id, len(queue)), Start(turn)]
+    return [TurnStarted(state.key, now, turn.number, follow_up.id, state.waiting), Start(turn)]
 
 
 # Interrupt, hold, release, close
@@ -334,17 +345,24 @@ def _take_steers(state: SessionState, command: TakeSteers, now: float) -> list[E
 
 
 def _unwritten(state: SessionState, command: Unwritten, now: float) -> list[Effect]:
+    # The journal and this state were not of one mind when a fetch under way was made.
+    state.fetching = None
     turn = state.turn
+    steered = 0
     if turn is not None:
-        turn.inbox = tuple(f for f in turn.inbox if f.id not in command.ids)
+        kept = tuple(f for f in turn.inbox if f.id not in command.ids)
+        steered, turn.inbox = len(turn.inbox) - len(kept), kept
     moved: list[Effect] = []
     if turn is not None and turn.number == command.turn:
         state.turn = None
-        moved = _enqueue_steers(state, turn, now)
         state.queue.appendleft(turn.follow_up)
-    for place in reversed(range(len(state.queue))) if command.ids else ():
-        if state.queue[place].id in command.ids:
-            del state.queue[place]
+        moved = _enqueue_steers(state, turn, now, behind=True)
+    if command.ids:
+        found = steered + _drop(state, command.ids)
+        state.beyond -= min(state.beyond, len(command.ids) - found)
+        # An interrupt that was refused had moved the steers to behind itself.
+        late = itertools.takewhile(lambda f: f.lane is Lane.STEER, state.queue)
+        moved += [FollowUpMoved(state.key, now, f.id, at) for at, f in enumerate(late, 1)]
     hold = Hold(HoldReason.JOURNAL, command.reason)
     if state.phase is Phase.CLOSED:
         return []
@@ -352,6 +370,42 @@ def _unwritten(state: SessionState, command: Unwritten, now: float) -> list[Effe
     if state.turn is None:
         effects += _advance(state, now)
     return effects
+
+
+def _drop(state: SessionState, ids: frozenset[str]) -> int:
+    """Takes these out of the queue; says how many were in it."""
+    before = len(state.queue)
+    for place in reversed(range(before)):
+        if state.queue[place].id in ids:
+            del state.queue[place]
+    return before - len(state.queue)
+
+
+# A queue that is longer than its window
+
+
+def _fetch(state: SessionState) -> list[Effect]:
+    window = state.limits.window or 0
+    broken = state.hold is not None and state.hold.reason is HoldReason.JOURNAL
+    if state.fetching is not None or broken or state.phase is Phase.CLOSED:
+        return []
+    if len(state.queue) > window // 2:
+        return []
+    state.fetches += 1
+    state.fetching = state.fetches
+    after = state.queue[-1].id if state.queue else None
+    return [Fetch(state.fetching, after, max(window, 1))]
+
+
+def _fetched(state: SessionState, command: Fetched, now: float) -> list[Effect]:
+    if command.number != state.fetching:
+        return []
+    state.fetching = None
+    state.queue.extend(command.follow_ups)
+    state.beyond -= len(command.follow_ups)
+    if state.phase is Phase.HELD:
+        return _advance(state, now)
+    return []
 
 
 # What the decisions share
@@ -378,7 +432,7 @@ def _check_open(state: SessionState) -> None:
 
 def _check_room(state: SessionState) -> None:
     _check_open(state)
-    waiting = len(state.queue) + (len(state.turn.inbox) if state.turn is not None else 0)
+    waiting = state.waiting + (len(state.turn.inbox) if state.turn is not None else 0)
     if waiting >= state.limits.queue:
         raise errors.QueueFull(
             f"session {state.key!r} has {waiting:,} follow-ups waiting, which is its limit; "
@@ -401,12 +455,15 @@ def _stop_turn(state: SessionState, by: str, now: float) -> list[Effect]:
     turn = _running(state)
     turn.stopped_by = by
     state.phase = Phase.STOPPING
-    return [*_enqueue_steers(state, turn, now), Cancel(turn.number)]
+    return [*_enqueue_steers(state, turn, now, _interrupt_waits(state)), Cancel(turn.number)]
 
 
-def _enqueue_steers(state: SessionState, turn: TurnState, now: float) -> list[Effect]:
-    """What can steer nothing any more runs next, behind an input that interrupted."""
-    behind = bool(turn.inbox and state.queue and state.queue[0].lane is Lane.INTERRUPT)
+def _interrupt_waits(state: SessionState) -> bool:
+    return bool(state.queue) and state.queue[0].lane is Lane.INTERRUPT
+
+
+def _enqueue_steers(state: SessionState, turn: TurnState, now: float, behind: bool) -> list[Effect]:
+    """What can steer nothing any more runs next, or `behind` the head of the queue."""
     first = [state.queue.popleft()] if behind else []
     state.queue.extendleft(reversed([*first, *turn.inbox]))
     moved: list[Effect] = [
@@ -419,7 +476,7 @@ def _enqueue_steers(state: SessionState, turn: TurnState, now: float) -> list[Ef
 
 def _hold(state: SessionState, hold: Hold, now: float) -> list[Effect]:
     state.hold = hold
-    held = SessionHeld(state.key, now, hold.reason, hold.detail, hold.until, len(state.queue))
+    held = SessionHeld(state.key, now, hold.reason, hold.detail, hold.until, state.waiting)
     return [held] if hold.until is None else [held, WakeAt(hold.until)]
 
 
@@ -427,7 +484,8 @@ def _place(state: SessionState, id: str) -> int:
     for place, follow_up in enumerate(state.queue):
         if follow_up.id == id:
             return place
-    raise errors.NotWaiting(f"no follow-up {id!r} waits in session {state.key!r}")
+    where = f" among the next {len(state.queue):,}" if state.beyond else ""
+    raise errors.NotWaiting(f"no follow-up {id!r} waits in session {state.key!r}{where}")
 
 
 def _utf8_size(text: str) -> int:
@@ -454,5 +512,6 @@ TABLE: dict[type[Any], tuple[Decision, ...]] = {
     TakeSteers: _row(_nothing,          _take_steers,          _nothing,               _nothing,           _nothing),
     Close:      _row(_close_now,        _close_later,          _close_later,           _close_now,         _nothing),
     Unwritten:  _row(_unwritten,        _unwritten,            _unwritten,             _unwritten,         _unwritten),
+    Fetched:    _row(_fetched,          _fetched,              _fetched,               _fetched,           _nothing),
 }
 # fmt: on

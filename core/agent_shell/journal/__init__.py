@@ -41,17 +41,26 @@ class Entry:
 class Restored:
     """What a session was when it was last let go of, or its process died.
 
-    `queue` is what waits, in order; a follow-up whose turn was cut off is its
+    `queue` is what waits, in order, and `beyond` how many wait behind that in the
+    journal; a follow-up whose turn was cut off is its
     head again, and `cut_off` is that turn with what it had produced.
     """
 
     queue: list[FollowUp]
+    beyond: int = 0
     turns: int = 0
     cut_off: Exchange | None = None
 
 
 class Journal(Protocol):
     """Where accepted follow-ups and their receipts are kept."""
+
+    window: int | None
+    """How much of a queue a session should have in memory; `None` for all of it."""
+
+    async def fetch(self, session_key: str, after: str | None, limit: int) -> list[FollowUp]:
+        """The next `limit` that wait behind `after`, as of all that was appended before."""
+        ...
 
     async def open(self, session_key: str) -> Restored:
         """Takes the session for this process and says what is in it.

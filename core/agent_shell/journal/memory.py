@@ -33,15 +33,21 @@ class _Record:
 class MemoryJournal:
     """Keeps every entry in memory; each batch is recorded when `append` returns."""
 
+    window: int | None = None
+
     def __init__(self) -> None:
         self._records: dict[str, _Record] = {}
 
     async def open(self, session_key: str) -> Restored:
-        """What an earlier engine of this process has left in the session."""
+        """What an earlier engine of this process has left, in the order of acceptance."""
         waiting = [e for e in await self.entries(session_key) if e.ended_at is None]
         queue = [FollowUp(e.id, e.text, e.lane, e.sender, e.accepted_at) for e in waiting]
         turns = max((e.turn or 0 for e in await self.entries(session_key)), default=0)
-        return Restored(queue, turns)
+        return Restored(queue, turns=turns)
+
+    async def fetch(self, session_key: str, after: str | None, limit: int) -> list[FollowUp]:
+        """Nothing: sessions have their whole queue in memory."""
+        raise NotImplementedError
 
     async def release(self, session_key: str) -> None:
         """Nobody else could want it."""

@@ -10,7 +10,6 @@ over its successor.
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -38,11 +37,15 @@ class SqliteJournal:
     """Keeps sessions in the file at `path`, which is made if it is not there.
 
     To be made inside a running event loop. `synchronous` is `FULL` or, for about
-    a fifth more speed and without the promise over a power cut, `NORMAL`. Raises
+    a fifth more speed and without the promise over a power cut, `NORMAL`. Sessions
+    have about `window` follow-ups of a longer queue in memory. Raises
     `JournalError` where the file can't be used; it is left as it was then.
     """
 
-    def __init__(self, path: Path | str, *, synchronous: str = "FULL") -> None:
+    def __init__(
+        self, path: Path | str, *, synchronous: str = "FULL", window: int | None = 1000
+    ) -> None:
+        self.window = window
         self.path = Path(path)
         connection = prepare(self.path, synchronous)
         self._liveness = Liveness(self.path)
@@ -65,7 +68,7 @@ class SqliteJournal:
         """Takes the session for this process and says what is in it."""
         now = time.time()
         lease, restored = await self._write(
-            lambda c: ownership.take(c, session_key, self._liveness, os.getpid(), now)
+            lambda c: ownership.take(c, session_key, self._liveness, now, self.window)
         )
         self._leases[session_key] = lease
         return restored
@@ -84,6 +87,11 @@ class SqliteJournal:
             raise SessionLost(f"session {session_key!r} is not open here")
         self._writer.put(Batch(lease.session, lease.fence, facts, done))
         return done
+
+    async def fetch(self, session_key: str, after: str | None, limit: int) -> list[FollowUp]:
+        """The next `limit` that wait behind `after`, as of all that was appended before."""
+        # By the writing thread, for it must come after the batches before it.
+        return await self._write(lambda c: reading.waiting(c, session_key, after, limit))
 
     async def entry(self, session_key: str, follow_up_id: str) -> Entry | None:
         """The record of one follow-up, if there is one."""

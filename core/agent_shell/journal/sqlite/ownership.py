@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from dataclasses import dataclass
 
@@ -9,7 +10,8 @@ from agent_shell.agents.base import Exchange
 from agent_shell.errors import JournalError, SessionOwned
 from agent_shell.journal import Restored
 from agent_shell.journal.sqlite.liveness import Liveness
-from agent_shell.state import FollowUp, Lane, State
+from agent_shell.journal.sqlite.reading import waiting
+from agent_shell.state import FollowUp, State
 
 __all__ = ["Lease", "let_go", "refuse", "send", "take"]
 
@@ -23,7 +25,7 @@ class Lease:
 
 
 def take(
-    c: sqlite3.Connection, key: str, liveness: Liveness, pid: int, now: float
+    c: sqlite3.Connection, key: str, liveness: Liveness, now: float, window: int | None
 ) -> tuple[Lease, Restored]:
     """Takes the session, made if it is not there; raises `SessionOwned`."""
     c.execute("INSERT OR IGNORE INTO sessions (key, created_at) VALUES (?, ?)", (key, now))
@@ -34,9 +36,9 @@ def take(
         raise SessionOwned(key, owner_pid, since)
     c.execute(
         "UPDATE sessions SET fence = ?, owner = ?, owner_pid = ?, owner_since = ? WHERE id = ?",
-        (fence + 1, liveness.owner, pid, now, session),
+        (fence + 1, liveness.owner, os.getpid(), now, session),
     )
-    return Lease(session, fence + 1), _restore(c, session, now)
+    return Lease(session, fence + 1), _restore(c, session, key, now, window)
 
 
 def let_go(c: sqlite3.Connection, lease: Lease) -> None:
@@ -75,18 +77,18 @@ def refuse(c: sqlite3.Connection, key: str, id: str, reason: str) -> None:
     )
 
 
-def _restore(c: sqlite3.Connection, session: int, now: float) -> Restored:
+def _restore(
+    c: sqlite3.Connection, session: int, key: str, now: float, window: int | None
+) -> Restored:
     cut_off = _cut_off(c, session, now)
-    rows = c.execute(
-        "SELECT id, text, lane, sender, accepted_at FROM follow_ups"
-        " WHERE session = ? AND state = 'queued' ORDER BY rank, seq",
-        (session,),
-    )
-    queue = [FollowUp(id, text, Lane(lane), sender, at) for id, text, lane, sender, at in rows]
+    queue = waiting(c, key, None, -1 if window is None else window)
+    (total,) = c.execute(
+        "SELECT count(*) FROM follow_ups WHERE session = ? AND state = 'queued'", (session,)
+    ).fetchone()
     (turns,) = c.execute(
         "SELECT coalesce(max(number), 0) FROM turns WHERE session = ?", (session,)
     ).fetchone()
-    return Restored(queue, turns, cut_off)
+    return Restored(queue, total - len(queue), turns, cut_off)
 
 
 def _cut_off(c: sqlite3.Connection, session: int, now: float) -> Exchange | None:

@@ -9,7 +9,7 @@ from agent_shell.agents.base import Exchange
 from agent_shell.journal import Entry
 from agent_shell.state import FollowUp, Lane, State
 
-__all__ = ["Summary", "entries", "entry", "history", "inbox", "sent", "sessions"]
+__all__ = ["Summary", "entries", "entry", "history", "inbox", "sent", "sessions", "waiting"]
 
 _ENTRY = (
     "SELECT f.id, f.text, f.lane, f.sender, f.accepted_at, f.state, f.reason, f.turn,"
@@ -83,6 +83,19 @@ def inbox(c: sqlite3.Connection, key: str) -> list[FollowUp]:
         "SELECT i.id, i.text, i.lane, i.sender, i.sent_at FROM sessions s"
         " JOIN inbox i ON i.session = s.id WHERE s.key = ? AND i.refused IS NULL ORDER BY i.seq",
         (key,),
+    )
+    return [FollowUp(id, text, Lane(lane), sender, at) for id, text, lane, sender, at in rows]
+
+
+def waiting(c: sqlite3.Connection, key: str, after: str | None, limit: int) -> list[FollowUp]:
+    """The next `limit` (all with -1) that wait, in order, behind `after`."""
+    rows = c.execute(
+        "SELECT f.id, f.text, f.lane, f.sender, f.accepted_at FROM sessions s"
+        " JOIN follow_ups f ON f.session = s.id"
+        " WHERE s.key = ?1 AND f.state = 'queued' AND f.rank > coalesce("
+        "   (SELECT rank FROM follow_ups WHERE session = s.id AND id = ?2), -9e999)"
+        " ORDER BY f.rank LIMIT ?3",
+        (key, after, limit),
     )
     return [FollowUp(id, text, Lane(lane), sender, at) for id, text, lane, sender, at in rows]
 

@@ -30,7 +30,7 @@ from agent_shell.state import Lane, State
 __all__ = ["Records"]
 
 _FIRST = "SELECT min(rank) FROM follow_ups WHERE session = ? AND state = 'queued'"
-_LAST = "SELECT max(rank) FROM follow_ups WHERE session = ?"
+_LAST = "SELECT max(rank) FROM follow_ups WHERE session = ? AND state = 'queued'"
 _AROUND = (
     "SELECT rank FROM follow_ups WHERE session = ? AND state = 'queued' AND rank IS NOT NULL"
     " ORDER BY rank LIMIT 2 OFFSET ?"
@@ -106,7 +106,7 @@ class Records:
     def _partial(self, session: int, fact: TurnPartial) -> None:
         self._execute(
             "UPDATE turns SET answer = answer || ? WHERE session = ? AND number = ?",
-            (fact.text, session, fact.turn),
+            (_text(fact.text), session, fact.turn),
         )
 
     def _ended(self, session: int, fact: TurnEnded) -> None:
@@ -126,12 +126,12 @@ class Records:
         self._execute(
             "UPDATE follow_ups SET state = ?, reason = ?, turn = coalesce(?, turn), ended_at = ?"
             " WHERE session = ? AND id = ?",
-            (fact.state, fact.reason, fact.turn, fact.time, session, fact.id),
+            (fact.state, _text(fact.reason), fact.turn, fact.time, session, fact.id),
         )
         if fact.turn is not None and fact.state is not State.STEERED:
             self._execute(
                 "UPDATE turns SET answer = ? WHERE session = ? AND number = ?",
-                (fact.answer, session, fact.turn),
+                (_text(fact.answer), session, fact.turn),
             )
 
     def _held(self, session: int, fact: SessionHeld) -> None:
@@ -173,3 +173,8 @@ class Records:
         for rank, (seq,) in enumerate(rows, 1):
             self._execute("UPDATE follow_ups SET rank = ? WHERE seq = ?", (float(rank), seq))
         self._last.pop(session, None)
+
+
+def _text(said: str) -> str:
+    """What an agent or an error said, as Unicode: half of a pair can't be written."""
+    return said if said.isascii() else said.encode(errors="replace").decode()

@@ -1,7 +1,8 @@
 """The one thread that writes: batches that wait together share one commit.
 
 Callers never wait for the disk; they get a future. A batch is recorded whole or
-not at all, and after every earlier one.
+not at all, and after every earlier one of its session: what was put behind a batch
+that is refused was decided on what did not happen, and is refused with it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,11 @@ __all__ = ["Batch", "Call", "Writer"]
 
 # A commit takes at most this many batches, so that none waits for too many others.
 _GROUP = 2000
+
+# These come from what a batch says, and not from the file: others may be well.
+_OF_A_BATCH = (sqlite3.IntegrityError, sqlite3.DataError, ValueError, OverflowError)
+
+Answer = tuple[asyncio.Future[Any], Any, Exception | None]
 
 
 @dataclass(slots=True)
@@ -62,6 +69,7 @@ class Writer:
         self._loop = loop
         self._records = Records(connection)
         self._jobs: queue.SimpleQueue[Batch | Call | None] = queue.SimpleQueue()
+        self._taken: deque[Batch | Call | None] = deque()  # out of `_jobs`, and not yet done
         # A daemon: a program that never closes its journal can end all the same,
         # and what it leaves is what any crash leaves.
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -80,57 +88,81 @@ class Writer:
         going = True
         while going:
             try:
-                jobs: list[Batch | Call | None] = [self._jobs.get(timeout=BEAT_S)]
+                self._taken.append(self._jobs.get(timeout=BEAT_S))
             except queue.Empty:
                 self._liveness.beat()
                 continue
             with contextlib.suppress(queue.Empty):
-                while len(jobs) < _GROUP:
-                    jobs.append(self._jobs.get_nowait())
-            going = None not in jobs
+                while len(self._taken) < _GROUP:
+                    self._taken.append(self._jobs.get_nowait())
             self._liveness.beat()
-            self._do([job for job in jobs if job is not None])
+            going = self._do()
         self._connection.close()
 
-    def _do(self, jobs: list[Batch | Call]) -> None:
-        group: list[Batch] = []
-        for job in jobs:
-            if isinstance(job, Batch):
-                group.append(job)
-            else:
-                self._commit(group)
-                group = []
+    def _do(self) -> bool:
+        """Does what was taken; false at the end."""
+        taken = self._taken
+        while taken:
+            job = taken.popleft()
+            if job is None:
+                return False
+            if isinstance(job, Call):
                 self._call(job)
-        self._commit(group)
+                continue
+            group = [job]
+            while taken and isinstance(behind := taken[0], Batch):
+                group.append(behind)
+                taken.popleft()
+            self._commit(group)
+        return True
 
     def _commit(self, group: list[Batch]) -> None:
-        if not group:
-            return
         try:
             with self._transaction():
-                fences: dict[int, int] = {}
-                outcomes = [self._write(batch, fences) for batch in group]
-        except (sqlite3.Error, JournalError) as error:
+                if len(group) == 1:
+                    outcomes = [self._write(group[0], {})]
+                else:
+                    outcomes = self._write_each(group)
+        except Exception as error:
             outcomes = [self._error(error)] * len(group)
-        self._answer(
-            [(batch.done, None, error) for batch, error in zip(group, outcomes, strict=True)]
-        )
+        answers = [(batch.done, None, error) for batch, error in zip(group, outcomes, strict=True)]
+        refused = {
+            batch.session: error
+            for batch, error in zip(group, outcomes, strict=True)
+            if error is not None
+        }
+        if refused:
+            self._refuse(answers, refused)
+        else:
+            self._answer(answers)
+
+    def _write_each(self, group: list[Batch]) -> list[JournalError | None]:
+        """Writes batches that fail one by one, and each with all of its session behind it."""
+        fences: dict[int, int] = {}
+        failed: dict[int, JournalError] = {}
+        outcomes: list[JournalError | None] = []
+        for batch in group:
+            error = failed.get(batch.session)
+            if error is None:
+                self._connection.execute("SAVEPOINT batch")
+                try:
+                    error = self._write(batch, fences)
+                except _OF_A_BATCH as reason:
+                    self._connection.execute("ROLLBACK TO batch")
+                    self._records.forget()
+                    error = self._error(reason)
+                self._connection.execute("RELEASE batch")
+                if error is not None:
+                    failed[batch.session] = error
+            outcomes.append(error)
+        return outcomes
 
     def _write(self, batch: Batch, fences: dict[int, int]) -> JournalError | None:
         if batch.session not in fences:
             fences[batch.session] = _fence(self._connection, batch.session)
         if fences[batch.session] != batch.fence:
             return SessionLost("another process has taken this session over")
-        self._connection.execute("SAVEPOINT batch")
-        try:
-            self._records.write(batch.session, batch.facts)
-        except sqlite3.IntegrityError as error:
-            self._connection.execute("ROLLBACK TO batch")
-            self._records.forget()
-            return self._error(error)
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("RELEASE batch")
+        self._records.write(batch.session, batch.facts)
         return None
 
     def _call(self, call: Call) -> None:
@@ -165,12 +197,40 @@ class Writer:
             return JournalError(describe(self._path, error))
         return error if isinstance(error, JournalError) else JournalError(str(error))
 
-    def _answer(self, answers: Sequence[tuple[asyncio.Future[Any], Any, Exception | None]]) -> None:
+    def _answer(self, answers: Sequence[Answer]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits
             self._loop.call_soon_threadsafe(_settle, answers)
 
+    def _refuse(self, answers: Sequence[Answer], refused: dict[int, JournalError]) -> None:
+        """Says so to those behind them in the same step of the loop, so that none comes between."""
+        heard = threading.Event()
 
-def _settle(answers: Sequence[tuple[asyncio.Future[Any], Any, Exception | None]]) -> None:
+        def hear() -> None:
+            behind = [(job.done, None, refused[job.session]) for job in self._take_back(refused)]
+            _settle([*answers, *behind])
+            heard.set()
+
+        try:
+            self._loop.call_soon_threadsafe(hear)
+        except RuntimeError:
+            return
+        while not heard.wait(BEAT_S):
+            self._liveness.beat()
+
+    def _take_back(self, sessions: Container[int]) -> Iterator[Batch]:
+        """Takes out what waits of these sessions; the thread itself must be waiting."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._taken.append(self._jobs.get_nowait())
+        for _ in range(len(self._taken)):
+            job = self._taken.popleft()
+            if isinstance(job, Batch) and job.session in sessions:
+                yield job
+            else:
+                self._taken.append(job)
+
+
+def _settle(answers: Sequence[Answer]) -> None:
     for future, result, error in answers:
         if future.done():
             continue

@@ -1,0 +1,321 @@
+"""The command line: reads and checks what was asked for, and calls the part that does it.
+
+Thin on purpose. Each command imports its part when it is called: the live
+prompt, the progress bars and the model are heavy, `--version` is not.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import os
+import sys
+import traceback
+from typing import Annotated, Literal, TextIO
+
+import typer
+
+from agent_shell import AgentShellError, Lane
+from agent_shell._version import __version__
+from agent_shell_cli.exits import EXIT_CODES_HELP, Exit, UsageError, exit_of
+from agent_shell_cli.models import open_model
+from agent_shell_cli.options import (
+    ChatOptions,
+    InputForm,
+    OnFailed,
+    OutputForm,
+    StressOptions,
+)
+from agent_shell_cli.printable import printable
+
+__all__ = ["app", "main"]
+
+
+class _Busy(enum.StrEnum):
+    """The lanes that Enter can stand for."""
+
+    QUEUE = "queue"
+    STEER = "steer"
+    INTERRUPT = "interrupt"
+
+
+_EXAMPLES = """\b
+Examples:
+  agent-shell                                   talk to the local model
+  agent-shell chat -m echo                      try the shell without a model
+  agent-shell chat "What is a fifo?" | cat      one answer
+  agent-shell chat < questions.txt > answers.txt
+  agent-shell chat "Summarise this:" --input text < notes.txt
+  agent-shell chat --output stream-json < questions.txt
+  agent-shell --stress --n 5000                 the same as: agent-shell stress --n 5000
+"""
+
+app = typer.Typer(
+    help=(
+        "An interactive agent shell that loses nothing you type while the agent is answering. "
+        "Without a command it is `agent-shell chat`.\n\n" + _EXAMPLES
+    ),
+    epilog=EXIT_CODES_HELP + " Where several apply, the highest counts.",
+    no_args_is_help=False,
+    # Plain help and plain errors: rich would cost the start of every command.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_app = typer.Typer(help="What can be used here and why not.", rich_markup_mode=None)
+app.add_typer(models_app, name="models")
+
+_Prompt = Annotated[str | None, typer.Argument(metavar="PROMPT", help="The first follow-up.")]
+_Model = Annotated[
+    str,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="NAME",
+        help="embedded (the local model), or echo[:WORDS_PER_SECOND] (repeats the input).",
+    ),
+]
+_Session = Annotated[
+    str, typer.Option("-s", "--session", metavar="KEY", help="The session to use.")
+]
+_OnBusy = Annotated[_Busy, typer.Option(help="What an input means while a turn runs.")]
+_OnFailure = Annotated[
+    OnFailed | None,
+    typer.Option(
+        help="What a failed turn does to the queue. By default the live prompt holds it "
+        "and scripted mode continues; there, hold and stop both end the run."
+    ),
+]
+_Input = Annotated[
+    InputForm,
+    typer.Option(
+        help="How piped input is cut: a follow-up a line (blank lines are skipped), all of "
+        'it as one, or a JSON object a line: {"text": …, "lane": …, "id": …}. A line that '
+        "can't be read is named on standard error, the others run, and the exit code is 2."
+    ),
+]
+_Output = Annotated[
+    OutputForm,
+    typer.Option(
+        help="Answers alone, one JSON document at the end, or an event a line as it happens."
+    ),
+]
+_Print = Annotated[
+    bool, typer.Option("--print", help="Scripted mode on a terminal too; needs a PROMPT there.")
+]
+_Journal = Annotated[
+    str, typer.Option(metavar="PATH|memory", help="Where sessions are kept; for now: memory.")
+]
+_Color = Annotated[
+    bool | None,
+    typer.Option("--color/--no-color", help="Colour; by default on a terminal without NO_COLOR."),
+]
+_Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
+_N = Annotated[int, typer.Option("--n", min=1, help="Follow-ups a session.")]
+_Sessions = Annotated[int, typer.Option(min=1, help="Sessions at once.")]
+_Producers = Annotated[int, typer.Option(min=1, help="Concurrent producers.")]
+_QueueLimit = Annotated[
+    int | None, typer.Option(min=1, help="Bound of a session's queue; by default the flood fits.")
+]
+_Chaos = Annotated[
+    bool, typer.Option("--chaos", help="Random interrupts, edits, failures and the like.")
+]
+_Seed = Annotated[int | None, typer.Option(help="Makes --chaos repeatable.")]
+_Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"agent-shell {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which it is.")
+    ] = False,
+) -> None:
+    """Only the commands do something."""
+
+
+@app.command(epilog=EXIT_CODES_HELP + " Where several apply, the highest counts.")
+def chat(
+    prompt: _Prompt = None,
+    model: _Model = "embedded",
+    session: _Session = "default",
+    busy: _OnBusy = _Busy.QUEUE,
+    on_failure: _OnFailure = None,
+    input: _Input = InputForm.LINES,
+    output: _Output = OutputForm.TEXT,
+    print_: _Print = False,
+    journal: _Journal = "memory",
+    color: _Color = None,
+    debug: _Debug = False,
+) -> None:
+    """Talk to a model; with a pipe or a file as input or output, in scripted mode.
+
+    In scripted mode every line of standard input is a follow-up. A PROMPT comes
+    before them; with --input text, it and the input are one follow-up.
+    """
+    prompt = None if prompt is None else _proper("PROMPT", prompt)
+    session, journal = _proper("--session", session), _known_journal(journal)
+    lane, color = Lane(busy), _colored(color)
+    options = ChatOptions(
+        prompt, model, session, lane, on_failure, input, output, journal, color, debug
+    )
+    raise typer.Exit(_chat(options, scripted=print_))
+
+
+def _chat(options: ChatOptions, *, scripted: bool) -> int:
+    stdin, stdout = _standard("stdin"), _standard("stdout")
+    if stdout is None:
+        raise UsageError("standard output is closed, so there is nowhere to answer")
+    typed = stdin is not None and stdin.isatty()
+    if typed and stdout.isatty() and not scripted:
+        from agent_shell_cli.repl import run as run_live
+
+        return run_live(options)
+    from agent_shell_cli.scripted import run
+
+    # At a terminal nobody expects a command that has its prompt to wait for more.
+    reads = stdin is not None and not (typed and (options.prompt is not None or scripted))
+    if options.prompt is None and not reads:
+        raise UsageError(
+            'there is nothing to answer: give a PROMPT, as in agent-shell chat --print "hello", '
+            "or pipe follow-ups in"
+        )
+    return run(options, open_model(options.model), stdin=reads)
+
+
+def _standard(name: Literal["stdin", "stdout", "stderr"]) -> TextIO | None:
+    """The stream, or `None` where the parent closed it, of which its type knows nothing."""
+    stream: TextIO | None = getattr(sys, name)
+    return stream
+
+
+@app.command()
+def stress(
+    n: _N = 5000,
+    sessions: _Sessions = 1,
+    journal: _Journal = "memory",
+    producers: _Producers = 4,
+    queue_limit: _QueueLimit = None,
+    chaos: _Chaos = False,
+    seed: _Seed = None,
+    json_: _Json = False,
+    color: _Color = None,
+    debug: _Debug = False,
+) -> None:
+    """Flood a session while its first turn runs, and prove that the stack stays flat.
+
+    The exit code is 0 only if nothing was lost, doubled or out of order.
+    """
+    journal, color = _known_journal(journal), _colored(color)
+    options = StressOptions(
+        n, sessions, journal, producers, queue_limit, chaos, seed, json_, color, debug
+    )
+    from agent_shell_cli.stress import run
+
+    raise typer.Exit(run(options))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the events of `--output stream-json`."""
+    from agent_shell.schema import event_schema
+
+    typer.echo(json.dumps(event_schema(), indent=2))
+
+
+@models_app.callback(invoke_without_command=True)
+def _models(context: typer.Context) -> None:
+    """Without a command: list."""
+    if context.invoked_subcommand is None:
+        models_list()
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """Say what can be used here, and why not."""
+    from agent_shell_cli import models_command
+
+    models_command.show()
+
+
+@models_app.command("pull")
+def models_pull(color: _Color = None, debug: _Debug = False) -> None:
+    """Fetch the local model now, not on its first use."""
+    from agent_shell_cli import models_command
+
+    del debug  # `main` looks for it
+    models_command.pull(color=_colored(color))
+
+
+def _known_journal(journal: str) -> str:
+    """The one place that says which journals there are."""
+    if journal != "memory":
+        raise UsageError(
+            f"--journal {journal}: sessions can't be kept in a file yet; use --journal memory"
+        )
+    return journal
+
+
+def _proper(name: str, value: str) -> str:
+    if not value.strip():
+        raise UsageError(f"{name} is empty; give it a text or leave it out")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{name} is not UTF-8, from its character {error.start + 1} on; "
+            "convert it, or set a locale that matches it"
+        ) from None
+    return value
+
+
+def _colored(color: bool | None) -> bool | None:
+    return False if color is None and os.environ.get("NO_COLOR") else color
+
+
+def _with_command(arguments: list[str]) -> list[str]:
+    """The arguments with the command that they leave out.
+
+    No command is `chat`; `--stress` instead of one is `stress`.
+    """
+    if arguments and not arguments[0].startswith("-"):
+        return arguments
+    if "--stress" in arguments:
+        return ["stress", *(argument for argument in arguments if argument != "--stress")]
+    if arguments and arguments[0] in _ROOT_OPTIONS:
+        return arguments
+    return ["chat", *arguments]
+
+
+_ROOT_OPTIONS = ("-h", "--help", "--version", "--install-completion", "--show-completion")
+
+
+def main() -> None:
+    """The program: runs what the command line says and ends with the right exit code."""
+    try:
+        app(_with_command(sys.argv[1:]), prog_name="agent-shell")
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        sys.exit(Exit.INCOMPLETE)
+    except AgentShellError as error:
+        _say(str(error))
+        sys.exit(exit_of(error))
+    except Exception as error:
+        _say(
+            f"internal error: {type(error).__name__}: {error}; run again with --debug to see where"
+        )
+        sys.exit(Exit.INCOMPLETE)
+
+
+def _say(text: str) -> None:
+    stderr = _standard("stderr")
+    if stderr is not None:
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        print(f"agent-shell: {printable(text)}", file=stderr)

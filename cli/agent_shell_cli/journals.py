@@ -1,0 +1,52 @@
+"""From `--journal PATH|memory` to a journal: the one place that says where sessions are kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from agent_shell import MemoryJournal
+from agent_shell_cli.exits import UsageError
+
+if TYPE_CHECKING:
+    from agent_shell.journal.sqlite import SqliteJournal
+
+__all__ = ["DATA_VARIABLE", "journal_path", "open_file", "open_journal"]
+
+DATA_VARIABLE = "AGENT_SHELL_DATA_DIR"
+
+
+def journal_path(named: str | None) -> Path:
+    """The file that `--journal` names, or the default one; raises `UsageError` for `memory`."""
+    if named == "memory":
+        raise UsageError(
+            "--journal memory has nothing to look at: it ends with its process; name a file"
+        )
+    if named is None:
+        folder = os.environ.get(DATA_VARIABLE) or platformdirs.user_data_dir("agent-shell")
+        return Path(folder).expanduser() / "sessions.sqlite"
+    if not named.strip() or "\0" in named:
+        raise UsageError("--journal is empty or no path; give it a file, or leave it out")
+    path = Path(named).expanduser()
+    if path.is_dir():
+        raise UsageError(f"--journal {named} is a folder; name a file in it")
+    return path
+
+
+def open_file(named: str | None) -> SqliteJournal:
+    """The journal in a file, to be closed; inside a running loop. Raises `JournalError`."""
+    # Imported here: SQLite is not for those who only ask for help.
+    from agent_shell.journal.sqlite import SqliteJournal
+
+    return SqliteJournal(journal_path(named))
+
+
+def open_journal(named: str | None) -> MemoryJournal | SqliteJournal:
+    """The journal that `--journal` names, to be closed; inside a running loop.
+
+    Raises `UsageError` or `JournalError`.
+    """
+    return MemoryJournal() if named == "memory" else open_file(named)

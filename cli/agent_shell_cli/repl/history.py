@@ -1,0 +1,104 @@
+"""The inputs of this and of earlier shells, in one file that several may append to.
+
+One JSON string a record: a record is appended by one write to a file that is
+opened for appending, which no other process can cut in two, and a newline goes
+before each, so that a record that was cut by a full disk spoils no other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from prompt_toolkit.history import History
+
+__all__ = ["InputHistory", "data_dir"]
+
+# What is read back: bounds for start-up, and for each Enter, which copies the list.
+_READ_BYTES = 1 << 20
+_READ_INPUTS = 1_000
+
+
+def data_dir() -> Path:
+    """The folder for what outlives the program; `AGENT_SHELL_DATA_DIR` overrides it."""
+    if named := os.environ.get("AGENT_SHELL_DATA_DIR"):
+        return Path(named)
+    # Imported here, for it is not needed where the folder is named.
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("agent-shell", appauthor=False))
+
+
+class InputHistory(History):
+    """Inputs kept in `folder`, readable by their owner alone.
+
+    `on_problem` is told, once, why inputs can't be read or kept; they are then
+    kept as long as the program runs.
+    """
+
+    def __init__(self, folder: Path, on_problem: Callable[[str], None]) -> None:
+        super().__init__()
+        self._folder = folder
+        self._path = folder / "history"
+        self._on_problem = on_problem
+        self._works = True
+
+    def load_history_strings(self) -> Iterable[str]:
+        """The inputs of earlier shells, the newest first."""
+        try:
+            records = self._read()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self._give_up(error)
+            return []
+        inputs = [text for text in map(_decoded, reversed(records)) if text is not None]
+        return inputs[:_READ_INPUTS]
+
+    def store_string(self, string: str) -> None:
+        """Appends one input."""
+        if not self._works:
+            return
+        try:
+            self._append(b"\n" + json.dumps(string).encode())
+        except OSError as error:
+            self._give_up(error)
+
+    def _read(self) -> list[bytes]:
+        descriptor = os.open(self._path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, "rb") as file:  # noqa: PTH123 (a descriptor is no path)
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return []  # to read a pipe or a device could take for ever
+            file.seek(max(0, status.st_size - _READ_BYTES))
+            return file.read(_READ_BYTES).splitlines()
+
+    def _append(self, record: bytes) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(self._path, flags, 0o600)
+        try:
+            if os.write(descriptor, record) < len(record):
+                raise OSError(f"no room for {len(record):,} bytes")
+        finally:
+            os.close(descriptor)
+
+    def _give_up(self, error: OSError) -> None:
+        if self._works:
+            self._works = False
+            said = error.strerror or str(error)
+            self._on_problem(
+                f"inputs are not kept over restarts: {self._path}: {said} "
+                "(AGENT_SHELL_DATA_DIR names another folder)"
+            )
+
+
+def _decoded(record: bytes) -> str | None:
+    try:
+        text = json.loads(record)
+    except ValueError:
+        return None  # cut at the start of what was read, or by a full disk
+    return text if isinstance(text, str) else None

@@ -1,0 +1,146 @@
+"""The one object that writes to the terminal while the prompt stands.
+
+Finished text is written above the prompt, block by block; what still grows, what
+waits and how things stand are in `message`, the lines that prompt_toolkit draws
+in front of the input. Both change in the same frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from prompt_toolkit.application import Application, run_in_terminal
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.formatted_text import StyleAndTextTuples, fragment_list_to_text
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.renderer import print_formatted_text
+from prompt_toolkit.utils import get_cwidth
+
+from agent_shell_cli.repl.live import Line, live_lines, painted
+from agent_shell_cli.repl.look import Look
+from agent_shell_cli.repl.terminal import FrameOutput, Terminal
+from agent_shell_cli.repl.view import Snapshot, View
+
+__all__ = ["Renderer"]
+
+# Between two commits, in seconds: each erases and redraws the prompt.
+_COMMIT_GAP_S = 0.06
+_COUNTDOWN_S = 1.0
+
+
+class Renderer:
+    """Shows a view; `snapshot` tells where the session stands."""
+
+    def __init__(
+        self, view: View, snapshot: Callable[[], Snapshot], terminal: Terminal, look: Look
+    ) -> None:
+        self._app: Application[None] | None = None
+        self._view = view
+        self._snapshot = snapshot
+        self._terminal = terminal
+        self._look = look
+        self._changed = asyncio.Event()
+        self._stale = True
+        self._size: Size | None = None
+        self._message: StyleAndTextTuples = []
+
+    def attach(self, app: Application[None]) -> None:
+        """Shows the view above the input of `app`, from a line of its own on."""
+        if not self._terminal.linear:
+            # What was typed while the program started was echoed where the cursor stood.
+            self._terminal.output.write_raw("\r")
+            self._terminal.output.erase_end_of_line()
+        self._app = app
+        app.after_render += self._remember
+
+    @property
+    def width(self) -> int:
+        """The cells of a row that are used: a full row would wrap when the terminal shrinks."""
+        return max(1, self._terminal.output.get_size().columns - 1)
+
+    @property
+    def color_depth(self) -> ColorDepth | None:
+        """One bit where no colour is wanted; else the terminal's own."""
+        return None if self._look.color else ColorDepth.DEPTH_1_BIT
+
+    def touch(self) -> None:
+        """The view or the session has changed."""
+        self._stale = True
+        self._changed.set()
+
+    def message(self) -> StyleAndTextTuples:
+        """What stands in front of the input; asked for many times a frame, so kept."""
+        size = self._terminal.output.get_size()
+        if self._stale or size != self._size:
+            self._stale = False
+            self._size = size
+            self._message = self._drawn(size)
+        return self._message
+
+    async def run(self) -> None:
+        """Shows every change, until it is cancelled."""
+        while True:
+            await self._next_change()
+            if self._view.has_finished(self.width):
+                await self.commit()
+                await asyncio.sleep(_COMMIT_GAP_S)
+            elif self._app is not None:
+                self._app.invalidate()
+
+    async def commit(self) -> None:
+        """Writes what is finished, and takes it off the live lines in the same frame."""
+        with self._terminal.whole_frame():
+            await run_in_terminal(self._write)
+
+    async def _next_change(self) -> None:
+        hold = self._snapshot().hold
+        counting = hold is not None and hold.until is not None
+        try:
+            async with asyncio.timeout(_COUNTDOWN_S if counting else None):
+                await self._changed.wait()
+        except TimeoutError:
+            self._stale = True
+        self._changed.clear()
+
+    def _write(self) -> None:
+        width = self.width
+        blocks = self._view.take(width)
+        self._stale = True
+        lines = [line for block in blocks for line in painted(block, self._look, width)]
+        if not lines:
+            return
+        if self._terminal.linear:
+            lines.insert(0, ("", ""))  # ends the line that the input stands on
+        print_formatted_text(
+            self._terminal.output,
+            self._fragments(lines),
+            self._look.style,
+            color_depth=self.color_depth,
+        )
+
+    def _remember(self, app: Application[None]) -> None:
+        """Notes how wide the rows are that stand on the screen now."""
+        output = self._terminal.output
+        if isinstance(output, FrameOutput) and output.reflows:
+            columns = output.get_size().columns
+            text = fragment_list_to_text(self._message) + app.current_buffer.text
+            widths = [get_cwidth(line) for line in text.split("\n")]
+            # A line of the draft that is too long stands in full rows.
+            output.drawn([w for width in widths for w in _row_widths(width, columns)])
+
+    def _drawn(self, size: Size) -> StyleAndTextTuples:
+        lines: list[Line] = []
+        if not self._terminal.linear:
+            width = max(1, size.columns - 1)
+            now = self._snapshot()
+            lines = live_lines(self._view, now, self._look, width, size.rows, time.time())
+        return [*self._fragments(lines), ("class:sign", f"{self._look.prompt} ")]
+
+    def _fragments(self, lines: list[Line]) -> StyleAndTextTuples:
+        return [(style, f"{self._look.fit(text)}\n") for style, text in lines]
+
+
+def _row_widths(width: int, columns: int) -> list[int]:
+    return [*[columns] * (width // columns), width % columns]

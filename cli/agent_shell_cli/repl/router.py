@@ -1,0 +1,176 @@
+"""What an input means: decided here, by pure functions, and nowhere else.
+
+`route` is asked at Enter and `route_interrupt` at Ctrl-C; they see the text and
+the situation and return an action that `shell.py` carries out.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+from agent_shell import HoldReason, Lane
+
+__all__ = [
+    "COMMANDS",
+    "KEYS",
+    "Action",
+    "Call",
+    "Command",
+    "Complain",
+    "Nothing",
+    "Pressed",
+    "Resume",
+    "Send",
+    "Situation",
+    "Verb",
+    "help_text",
+    "route",
+    "route_interrupt",
+]
+
+
+class Verb(enum.StrEnum):
+    """The commands, by what they do."""
+
+    HELP = "help"
+    QUEUE = "queue"
+    HOLD = "hold"
+    RESUME = "resume"
+    CLEAR = "clear"
+    EXIT = "exit"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One line of `/help`."""
+
+    verb: Verb
+    help: str
+
+
+COMMANDS = (
+    Command(Verb.HELP, "show this"),
+    Command(Verb.QUEUE, "list what waits"),
+    Command(Verb.HOLD, "let the running turn end and start no other"),
+    Command(Verb.RESUME, "go on with what waits (an empty Enter does the same)"),
+    Command(Verb.CLEAR, "withdraw everything that waits; the running turn goes on"),
+    Command(Verb.EXIT, "leave when the queue is done, or is held"),
+)
+
+KEYS = (
+    ("Enter", "send; during an answer, wait in line"),
+    ("Alt+Enter", "a new line in the input"),
+    ("Up, Down, Ctrl+R", "earlier inputs"),
+    ("Ctrl+C", "clear the input; else interrupt; else, twice, leave"),
+    ("Ctrl+D", "with no input: as /exit"),
+)
+
+# A path or a lone slash is no command: those begin with one plain word.
+_COMMAND = re.compile(r"/([A-Za-z]+)(?:[ \t]+(.*))?[ \t]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the meaning of an input depends on.
+
+    `busy` is the lane that Enter means while a turn runs; `hold` is why no turn
+    starts; `waiting` counts the follow-ups that wait.
+    """
+
+    running: bool = False
+    stopping: bool = False
+    hold: HoldReason | None = None
+    waiting: int = 0
+    leaving: bool = False
+    busy: Lane = Lane.QUEUE
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Submit `text` in `lane`; with `release`, end the hold first."""
+
+    text: str
+    lane: Lane
+    release: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Carry out a command."""
+
+    verb: Verb
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """End the hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complain:
+    """Say why nothing was done; the draft stays."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """There is nothing to do."""
+
+
+Action = Send | Call | Resume | Complain | Nothing
+
+
+class Pressed(enum.Enum):
+    """What a Ctrl-C does."""
+
+    CLEAR_DRAFT = enum.auto()
+    INTERRUPT = enum.auto()
+    WARN = enum.auto()
+    LEAVE = enum.auto()
+
+
+def route(text: str, situation: Situation) -> Action:
+    """What Enter means on a draft `text`."""
+    if not text.strip():
+        held = situation.hold is not None and not situation.leaving
+        return Resume() if held else Nothing()
+    if situation.leaving:
+        return Complain("leaving: no more input is taken")
+    if (command := _COMMAND.match(text)) is not None:
+        return _command(command[1].lower(), command[2] or "")
+    # A hold that the user did not ask for, with nothing behind it, protects
+    # nothing: the next input must not stick to it.
+    release = situation.hold not in (None, HoldReason.USER) and situation.waiting == 0
+    lane = situation.busy if situation.running or situation.stopping else Lane.QUEUE
+    return Send(text, lane, release)
+
+
+def route_interrupt(draft: str, situation: Situation, warned: bool) -> Pressed:
+    """What Ctrl-C means; `warned` where the one before said that the next leaves."""
+    if draft and not situation.leaving:
+        return Pressed.CLEAR_DRAFT
+    if situation.leaving or warned:
+        return Pressed.LEAVE
+    return Pressed.INTERRUPT if situation.running else Pressed.WARN
+
+
+def help_text() -> str:
+    """The commands and the keys, one a line."""
+    rows = [(f"/{command.verb}", command.help) for command in COMMANDS]
+    width = max(len(name) for name, _ in (*rows, *KEYS))
+    lines = [f"  {name:<{width}}  {what}" for name, what in (*rows, *KEYS)]
+    return "\n".join([*lines, "A space before a slash sends the line as it is."])
+
+
+def _command(name: str, argument: str) -> Action:
+    verb = next((command.verb for command in COMMANDS if command.verb == name), None)
+    if verb is None:
+        return Complain(
+            f"there is no command /{name}: see /help, or put a space before it to send it"
+        )
+    if argument:
+        return Complain(f"/{name} stands alone: it takes nothing behind it")
+    return Call(verb)

@@ -1,0 +1,162 @@
+"""The terminal as the shell uses it: what prompt_toolkit's own parts do not do.
+
+A frame (erase, finished text, redraw) leaves in one write, so that nothing
+flickers and bracketed paste is never off where a paste could come in. The
+terminal stays raw all the time, so that no key is echoed into the output. The
+cursor's position is never asked for: nothing here needs it, and a terminal that
+does not answer would cost a warning and seconds. Where a narrower terminal
+reflows what stands on it, the old frame is found again, and leaves no ghost. A
+terminal that has gone away is no error of the program.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from prompt_toolkit.input import Input, create_input
+from prompt_toolkit.output import Output, create_output
+from prompt_toolkit.output.plain_text import PlainTextOutput
+from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.utils import get_term_environment_variable, is_dumb_terminal
+
+__all__ = ["FrameOutput", "LineOutput", "Terminal", "grown_rows", "reflows"]
+
+# By the variable that each sets; elsewhere too long a line is cut, not wrapped
+# again, and to go up further would erase what was said before.
+_REFLOWING = ("TMUX", "VTE_VERSION", "KONSOLE_VERSION", "WT_SESSION", "KITTY_WINDOW_ID")
+_REFLOWING_PROGRAMS = frozenset({"Apple_Terminal", "WezTerm", "ghostty", "iTerm.app", "vscode"})
+_REFLOWING_TERMS = ("alacritty", "foot", "tmux", "wezterm", "xterm-ghostty", "xterm-kitty")
+
+
+class FrameOutput(Vt100_Output):
+    """An output that can keep a whole frame back, and that outlives its terminal.
+
+    `on_gone` is called once, when the terminal cannot be written to any more.
+    """
+
+    on_gone: Callable[[], None] | None = None
+    reflows = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "enable_cpr": False})
+        self._kept_back = 0
+        self._gone = False
+        self._drawn: tuple[int, list[int]] | None = None
+
+    def drawn(self, widths: list[int]) -> None:
+        """A frame stands on the screen whose rows have these widths, in cells."""
+        self._drawn = (self.get_size().columns, widths)
+
+    def cursor_up(self, amount: int) -> None:
+        """Goes up; to where the frame begins now, the first time after a resize."""
+        if self._drawn is not None and self.reflows:
+            before, widths = self._drawn
+            now = self.get_size().columns
+            if now < before:
+                amount += grown_rows(widths[:amount], now)
+                self._drawn = None
+        super().cursor_up(amount)
+
+    def erase_down(self) -> None:
+        """Erases to the end of the screen, of which tmux keeps no copy.
+
+        It puts a screen that is erased from its very first cell into its
+        history: every redraw there would leave a ghost to scroll back to.
+        """
+        self.write_raw("\x1b[K\x1b[C")
+        super().erase_down()
+        self.write_raw("\x1b[D")
+
+    @contextmanager
+    def whole_frame(self) -> Generator[None]:
+        """Writes all that is written inside at once, at the end."""
+        self._kept_back += 1
+        try:
+            yield
+        finally:
+            self._kept_back -= 1
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what is due; drops it where nobody is there to read it."""
+        if self._gone:
+            self._buffer.clear()
+        elif not self._kept_back:
+            try:
+                super().flush()
+            except OSError:
+                self._gone = True
+                if self.on_gone is not None:
+                    self.on_gone()
+
+
+class LineOutput(PlainTextOutput):
+    """An output for a terminal on which nothing can be moved or erased."""
+
+    def get_rows_below_cursor_position(self) -> int:
+        """Unknown: prompt_toolkit would fill those rows with blank lines."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Where keys come from and text goes to; `linear` where the cursor can't be moved."""
+
+    input: Input
+    output: Output
+    encoding: str
+    linear: bool = False
+
+    @classmethod
+    def open(cls) -> Terminal:
+        """The terminal on standard input and output."""
+        encoding = sys.stdout.encoding
+        if is_dumb_terminal():
+            return cls(_raw_input(), LineOutput(sys.stdout), encoding, linear=True)
+        if sys.platform == "win32":
+            return cls(create_input(), create_output(), encoding)
+        output = FrameOutput.from_pty(sys.stdout, term=get_term_environment_variable())
+        assert isinstance(output, FrameOutput)
+        output.reflows = reflows(os.environ)
+        return cls(_raw_input(), output, encoding)
+
+    def whole_frame(self) -> AbstractContextManager[None]:
+        """Inside, nothing is written until the end, where the terminal can do that."""
+        output = self.output
+        return output.whole_frame() if isinstance(output, FrameOutput) else nullcontext()
+
+
+def reflows(environ: Mapping[str, str]) -> bool:
+    """Whether the terminal wraps its lines again when it gets narrower."""
+    if "STY" in environ and "TMUX" not in environ:
+        return False  # GNU screen, whatever it runs in
+    return (
+        any(name in environ for name in _REFLOWING)
+        or environ.get("TERM_PROGRAM", "") in _REFLOWING_PROGRAMS
+        or environ.get("TERM", "").startswith(_REFLOWING_TERMS)
+    )
+
+
+def grown_rows(widths: list[int], columns: int) -> int:
+    """How many rows more such rows take in a terminal of `columns`, wrapped again."""
+    return sum(max(0, -(-width // max(1, columns)) - 1) for width in widths)
+
+
+def _raw_input() -> Input:
+    if sys.platform == "win32":
+        return create_input()
+    # There is no such module on Windows.
+    from prompt_toolkit.input.vt100 import Vt100Input
+
+    class RawInput(Vt100Input):
+        """Stays raw while finished text is written above the prompt."""
+
+        def cooked_mode(self) -> AbstractContextManager[None]:
+            return nullcontext()
+
+    return RawInput(sys.stdin)

@@ -1,0 +1,192 @@
+"""What there is to see, made from the session's events: no terminal, no clock.
+
+`View.fold` takes the events in order. What is finished leaves through
+`View.take`, once; what still grows is `View.tail`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from agent_shell import FollowUp, Hold, HoldReason, Lane, Phase, State
+from agent_shell.events import (
+    Event,
+    FollowUpAccepted,
+    FollowUpEdited,
+    Missed,
+    Receipt,
+    TurnDelta,
+    TurnEnded,
+    TurnNotice,
+    TurnStarted,
+)
+from agent_shell_cli.printable import printable, printable_line
+from agent_shell_cli.repl.blocks import committed_boundary
+
+__all__ = ["TAIL_ROWS", "Block", "Kind", "Snapshot", "View", "counted"]
+
+# A taller tail would hide its own newest lines, and costs a redraw of them all.
+TAIL_ROWS = 6
+
+
+class Kind(enum.Enum):
+    """What a finished piece of text is."""
+
+    HEADING = enum.auto()
+    ANSWER = enum.auto()
+    MARK = enum.auto()
+    STEERED = enum.auto()
+    NOTE = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A finished piece of text, printable; `number` is that of its follow-up."""
+
+    kind: Kind
+    text: str
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where the session stands: what is read of it, and never copied."""
+
+    phase: Phase = Phase.IDLE
+    hold: Hold | None = None
+    waiting: Sequence[FollowUp] = ()
+
+
+@dataclass(slots=True)
+class _Open:
+    number: int
+    text: str
+
+
+@dataclass(slots=True)
+class View:
+    """The model behind the screen.
+
+    Follow-ups are numbered from 1 in the order of acceptance. `accepted` counts
+    them and `unanswered` those that failed or were cancelled; `loading` and
+    `notice` are lines that stand until they are replaced; `leaving` says that the
+    shell only finishes its queue; `steering` has, by id, the texts that the running
+    turn was given and has not taken in yet.
+    """
+
+    accepted: int = 0
+    unanswered: int = 0
+    tail: str = ""
+    loading: str = ""
+    notice: str = ""
+    leaving: bool = False
+    steering: dict[str, str] = field(default_factory=dict[str, str])
+    _open: dict[str, _Open] = field(default_factory=dict[str, _Open])
+    _ready: list[Block] = field(default_factory=list[Block])
+    _half_newline: bool = False  # a "\r" whose "\n" may be in the next piece
+
+    def number(self, id: str) -> int:
+        """The number of a follow-up that has no receipt yet; 0 if it is not known."""
+        item = self._open.get(id)
+        return 0 if item is None else item.number
+
+    def fold(self, event: Event, now: Snapshot) -> None:
+        """Takes one event in; `now` is where the session stands when it is read."""
+        match event:
+            case TurnDelta():
+                self._grow(event.text)
+            case FollowUpAccepted():
+                self.accepted += 1
+                self._open[event.id] = _Open(self.accepted, event.text)
+                if event.lane is Lane.STEER and event.position == 0:
+                    self.steering[event.id] = event.text
+            case FollowUpEdited() if event.id in self._open:
+                self._open[event.id].text = event.text
+            case TurnStarted():
+                self._start(event)
+            case TurnNotice():
+                self.say(event.text)
+            case TurnEnded():
+                self._end(event, now)
+            case Receipt():
+                self._close(event, now)
+            case Missed():
+                self.say(f"{event.count:,} events were not shown: the terminal was too slow")
+            case _:
+                pass
+
+    def say(self, text: str) -> None:
+        """Has the shell itself say something, above what still grows."""
+        self._ready.append(Block(Kind.NOTE, printable(text)))
+
+    def has_finished(self, width: int) -> bool:
+        """Whether `take` would return anything."""
+        return bool(self._ready) or committed_boundary(self.tail, width, TAIL_ROWS) > 0
+
+    def take(self, width: int) -> list[Block]:
+        """What is finished and was not taken before, for rows of `width` cells."""
+        boundary = committed_boundary(self.tail, width, TAIL_ROWS)
+        if boundary:
+            self._ready.append(Block(Kind.ANSWER, self.tail[:boundary]))
+            self.tail = self.tail[boundary:]
+        taken, self._ready = self._ready, []
+        return taken
+
+    def _grow(self, text: str) -> None:
+        if self._half_newline:
+            text = f"\r{text}"
+        self._half_newline = text.endswith("\r")
+        if self._half_newline:
+            text = text[:-1]
+        self.tail += _shown(text)
+
+    def _start(self, event: TurnStarted) -> None:
+        item = self._open.get(event.id, _Open(0, ""))
+        self._ready.append(Block(Kind.HEADING, printable_line(item.text), item.number))
+
+    def _end(self, event: TurnEnded, now: Snapshot) -> None:
+        self.steering.clear()  # what was not taken in waits in the queue now
+        if self._half_newline:
+            self.tail += _shown("\r")
+            self._half_newline = False
+        if self.tail:
+            self._ready.append(Block(Kind.ANSWER, self.tail))
+            self.tail = ""
+        if event.state is State.QUEUED:
+            why = printable_line(now.hold.detail) if now.hold is not None else ""
+            self._mark(f"not answered{why and ': '}{why}", now)
+
+    def _close(self, receipt: Receipt, now: Snapshot) -> None:
+        item = self._open.pop(receipt.id, _Open(0, ""))
+        self.steering.pop(receipt.id, None)
+        if receipt.state is State.STEERED:
+            self._ready.append(Block(Kind.STEERED, printable_line(item.text), item.number))
+        elif receipt.state is State.FAILED:
+            self.unanswered += 1
+            self._mark(f"failed: {printable_line(receipt.reason)}", now)
+        elif receipt.state is State.CANCELLED:
+            self.unanswered += 1
+            by = printable_line(receipt.reason)
+            self._mark(_CANCELLED.get(receipt.reason, f"interrupted by {by}"), now)
+
+    def _mark(self, text: str, now: Snapshot) -> None:
+        waiting = len(now.waiting)
+        if now.hold is not None and waiting and now.hold.reason is not HoldReason.CLOSING:
+            held, them = ("is", "it") if waiting == 1 else ("are", "them")
+            text += f" — {counted(waiting, 'follow-up')} {held} held; /resume runs {them}"
+        self._ready.append(Block(Kind.MARK, text))
+
+
+_CANCELLED = {"user": "interrupted", "close": "interrupted: the shell was left"}
+
+
+def counted(n: int, thing: str) -> str:
+    """`1 follow-up`, `4,991 follow-ups`."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
+def _shown(text: str) -> str:
+    # How far a tab goes depends on where it stands, and rows are cut later.
+    return printable(text).replace("\t", "    ")

@@ -1,0 +1,209 @@
+"""One engine, one session, one loop over its events: scripted mode from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+
+from agent_shell import Engine, Lane, Limits, OnFailure
+from agent_shell.events import (
+    Event,
+    FollowUpAccepted,
+    SessionClosed,
+    SessionHeld,
+    TurnDelta,
+    TurnEnded,
+    TurnStarted,
+)
+from agent_shell_cli.exits import Exit
+from agent_shell_cli.models import Model
+from agent_shell_cli.options import ChatOptions, InputForm, OnFailed
+from agent_shell_cli.scripted.feed import Feed
+from agent_shell_cli.scripted.lines import make_cutter
+from agent_shell_cli.scripted.outputs import make_output
+from agent_shell_cli.scripted.reader import Reader
+from agent_shell_cli.scripted.report import Report
+from agent_shell_cli.scripted.signals import Signals
+from agent_shell_cli.scripted.writer import STDERR, STDOUT, Writer
+
+__all__ = ["run"]
+
+STDIN = 0
+# Lines that may wait for their answers. Where a line can change what the running
+# turn does it must not wait outside: then it is all that the queue takes.
+_WINDOW = 1_000
+# After a signal, in seconds: for the turn to end, then for the last output to be
+# read, then for the model to be let go. Together less than two.
+_TURN_S, _OUTPUT_S, _MODEL_S = 1.0, 0.4, 0.4
+# The most frequent events, which mean nothing to the rest.
+_FOR_OUTPUT_ALONE = frozenset({TurnStarted, TurnDelta, TurnEnded})
+
+
+def run(options: ChatOptions, model: Model, *, stdin: bool) -> int:
+    """Answers the prompt, then what standard input gives if `stdin`; the exit code.
+
+    Does not return, but ends the process with the same code, where an agent
+    keeps running although it was told to stop.
+    """
+    return asyncio.run(_run(options, model, stdin))
+
+
+async def _run(options: ChatOptions, model: Model, stdin: bool) -> int:
+    return await _Conversation(options, model, stdin).run()
+
+
+class _Conversation:
+    def __init__(self, options: ChatOptions, model: Model, stdin: bool) -> None:
+        self._options = options
+        self._model: Model = model
+        self._model_started = False
+        self._stdin = stdin
+        self._writer = Writer(self._write_failed)
+        self._report = Report(self._to_stderr, terminal=_is_terminal(STDERR))
+        terminal = _is_terminal(STDOUT)
+        self._output = make_output(
+            options.output, options.session, options.model, terminal=terminal
+        )
+        self._limits = Limits()
+        engine = Engine(model.agent, limits=self._limits, on_failure=_on_failure(options))
+        # Without a bound: the feed sees to it that little waits.
+        self._observer = engine.observe(sys.maxsize)
+        self._session = engine.session(options.session)
+        lanes = options.input is InputForm.JSONL or options.busy is not Lane.QUEUE
+        self._feed = Feed(
+            self._session,
+            options.busy,
+            self._limits.queue if lanes else _WINDOW,
+            self._writer.drained,
+            self._report.rejected,
+        )
+        self._feeding: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[object] | None = None
+        self._hurry = asyncio.Event()
+
+    async def run(self) -> int:
+        """Until all is answered or something ends it; then the exit code."""
+        with Signals(self._signalled), self._observer:
+            self._greet()
+            self._feeding = asyncio.create_task(self._read_and_submit())
+            self._feeding.add_done_callback(self._fed)
+            async for event in self._observer:
+                self._take(event)
+                if type(event) is SessionClosed:
+                    break
+                if self._writer.full:
+                    await self._writer.drained()
+            await self._finish()
+        return self._report.code
+
+    def _greet(self) -> None:
+        if self._model.note:
+            self._report.say_on_screen(self._model.note)
+        if self._stdin and _is_terminal(STDIN):
+            self._report.say_on_screen("reading from the terminal; Ctrl-D ends the input")
+
+    async def _read_and_submit(self) -> None:
+        form, prompt = self._options.input, self._options.prompt
+        source = None
+        if self._stdin:
+            joined = prompt if form is InputForm.TEXT else None
+            source = Reader(STDIN, make_cutter(form, self._limits.text_bytes, joined))
+            prompt = None if joined is not None else prompt
+        await self._feed.run(prompt, source)
+
+    def _take(self, event: Event) -> None:
+        text = self._output.take(event)
+        if text:
+            self._writer.write(STDOUT, text)
+        if type(event) in _FOR_OUTPUT_ALONE:
+            return
+        self._feed.take(event)
+        self._report.take(event)
+        if type(event) is FollowUpAccepted and not self._model_started:
+            self._model_started = True
+            self._model.start(self._report.progress)
+        elif type(event) is SessionHeld and event.until is None:
+            self._stop("hold")  # nobody is there to release it
+
+    def _signalled(self, code: Exit, name: str) -> None:
+        self._report.call_for(code)
+        if not self._hurry.is_set():
+            self._hurry.set()
+            self._report.say("interrupted" if code is Exit.INTERRUPTED else f"ended by {name}")
+        self._writer.let_go()
+        self._stop(name)
+
+    def _write_failed(self, fd: int, error: OSError) -> None:
+        if fd != STDOUT:
+            return
+        self._report.call_for(Exit.INCOMPLETE)
+        if not isinstance(error, BrokenPipeError):
+            self._report.say(f"standard output can't be written: {error.strerror}")
+        self._report.be_quiet()
+        self._stop("closed output")
+
+    def _fed(self, feeding: asyncio.Task[None]) -> None:
+        if not feeding.cancelled() and feeding.exception() is not None:
+            self._stop("an internal error")
+
+    def _stop(self, by: str) -> None:
+        """Ends the session: no more input, no further turn, and the queue is left."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._end(by))
+
+    async def _end(self, by: str) -> None:
+        if self._feeding is not None:
+            self._feeding.cancel()
+        self._session.interrupt(by)
+        await self._session.close(drain=False, timeout=_TURN_S)
+
+    async def _finish(self) -> None:
+        """Says what is left, writes the last of the output and lets go of the model."""
+        assert self._feeding is not None
+        await asyncio.wait({self._feeding, self._stopping or self._feeding})
+        left = list(self._session.waiting)
+        self._report.left(left, kept=self._options.journal != "memory")
+        if not self._feed.ended:
+            self._report.call_for(Exit.INCOMPLETE)
+            self._report.say(f"the input was {self._feed.progress}")
+        self._report.summary(len(left))
+        for piece in self._output.end():
+            self._writer.write(STDOUT, piece)
+            if self._writer.full:
+                await self._writer.drained()
+        written = await self._in_time(self._writer.close(), _OUTPUT_S)
+        let_go = await self._in_time(self._model.close(), _MODEL_S)
+        if not self._feeding.cancelled():
+            self._feeding.result()
+        if not (written and let_go and len(asyncio.all_tasks()) == 1):
+            # What still runs would keep the interpreter from its end.
+            os._exit(self._report.code)
+
+    async def _in_time(self, step: Coroutine[object, object, None], seconds: float) -> bool:
+        """Whether the step was done: it has all the time, but after a signal only so much."""
+        task, hurry = asyncio.create_task(step), asyncio.create_task(self._hurry.wait())
+        await asyncio.wait({task, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task}, timeout=seconds)
+        hurry.cancel()
+        await asyncio.wait({hurry})
+        if task.done():
+            task.result()
+        return task.done()
+
+    def _to_stderr(self, text: str) -> None:
+        self._writer.write(STDERR, text)
+
+
+def _on_failure(options: ChatOptions) -> OnFailure:
+    # `hold` and `stop` are one here: nobody could release the hold.
+    go_on = options.on_failure in (None, OnFailed.CONTINUE)
+    return OnFailure.CONTINUE if go_on else OnFailure.HOLD
+
+
+def _is_terminal(fd: int) -> bool:
+    try:
+        return os.isatty(fd)
+    except OSError:
+        return False

@@ -1,0 +1,94 @@
+"""`agent-shell sessions list`: a table of the sessions, the last used one first."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.cells import cell_len, set_cell_size
+
+from agent_shell.journal.sqlite import catalog, reading
+from agent_shell.journal.sqlite.catalog import Sign
+from agent_shell.journal.sqlite.reading import Summary
+from agent_shell_cli.printable import printable_line
+from agent_shell_cli.sessions.output import ago, iso, note, title_line, write, write_json
+
+__all__ = ["list_sessions"]
+
+_HEAD = ("SESSION", "TITLE", "LAST USED", "TURNS", "WAITING", "OWNER")
+_NUMBERS = (3, 4)
+_GAP = 2
+_LEAST_TITLE = 12
+
+
+def list_sessions(path: Path, *, as_json: bool) -> None:
+    """Prints the sessions of the journal at `path`; none where there is no journal."""
+    summaries: list[tuple[Summary, Sign]] = []
+    if path.exists():
+        with catalog.reading(path) as c:
+            summaries = [(summary, _sign(path, summary)) for summary in reading.sessions(c)]
+    if as_json:
+        write_json([_json(*summary) for summary in summaries])
+    elif summaries:
+        write("\n".join(_table([_row(*summary) for summary in summaries])))
+    else:
+        note(f"no sessions are kept in {path}" + ("" if path.exists() else ", which is not there"))
+
+
+def _sign(path: Path, summary: Summary) -> Sign:
+    return Sign.DEAD if summary.owner is None else catalog.sign_of(path, summary.owner)
+
+
+def _json(summary: Summary, sign: Sign) -> dict[str, Any]:
+    owner = {"pid": summary.owner_pid, "stopped": sign is Sign.STOPPED}
+    return {
+        "session": summary.key,
+        "title": title_line(summary.title),
+        "created_at": iso(summary.created_at),
+        "used_at": iso(summary.used_at),
+        "turns": summary.turns,
+        "waiting": summary.waiting,
+        "owner": None if sign is Sign.DEAD else owner,
+    }
+
+
+def _row(summary: Summary, sign: Sign) -> tuple[str, ...]:
+    used = time.strftime("%Y-%m-%d", time.localtime(summary.used_at))
+    stopped = " (stopped)" if sign is Sign.STOPPED else ""
+    return (
+        printable_line(summary.key, 40),
+        title_line(summary.title),
+        ago(time.time() - summary.used_at) or used,
+        f"{summary.turns:,}",
+        f"{summary.waiting:,}",
+        "" if sign is Sign.DEAD else f"open in process {summary.owner_pid}{stopped}",
+    )
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    """The lines; on a terminal the titles take what the other columns leave."""
+    widths = [max(map(cell_len, column)) for column in zip(_HEAD, *rows, strict=True)]
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns - 1
+        rest = sum(widths) - widths[1] + _GAP * (len(widths) - 1)
+        widths[1] = min(widths[1], max(_LEAST_TITLE, room - rest))
+    return [_line(row, widths) for row in (_HEAD, *rows)]
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    cells = [
+        cell.rjust(width) if number in _NUMBERS else _fit(cell, width)
+        for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return (" " * _GAP).join(cells).rstrip()
+
+
+def _fit(cell: str, width: int) -> str:
+    if cell_len(cell) <= width:
+        return set_cell_size(cell, width)
+    return set_cell_size(cell, width - 1) + "…"
+
+

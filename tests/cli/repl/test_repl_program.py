@@ -1,0 +1,124 @@
+# ruff: noqa: RUF001 (the prompt sign is what is meant)
+"""The program itself, on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+from support_repl import CTRL_C, CTRL_D, ENTER, UP, Program
+
+WORDS = [f"w{i:03d}" for i in range(120)]
+
+
+def test_no_word_is_lost_while_keys_are_typed(tmp_path: Path) -> None:
+    """Every word of a streaming answer is there, in order, whatever was typed meanwhile."""
+    with Program("--model", "echo:100", data=tmp_path) as program:
+        program.until("❯")
+        program.type(" ".join(WORDS) + ENTER)
+        program.until("❯ 1  w000")
+        for i in range(60):
+            program.type("k")
+            program.until(f"❯ {'k' * (i + 1)}")
+        program.until("w119\n❯ " + "k" * 60)
+        answer = program.screen.text.partition("…\n")[2].partition("\n❯")[0]
+        assert answer.split() == WORDS
+        program.type(CTRL_C + CTRL_D)
+        assert program.end() == 0
+
+
+def test_waiting_lines_and_order(tmp_path: Path) -> None:
+    """Inputs typed during an answer wait with their numbers and run in order."""
+    with Program("--model", "echo:20", data=tmp_path) as program:
+        program.until("❯")
+        program.type("one two three four five six seven eight" + ENTER)
+        program.until("❯ 1  one")
+        program.type("second" + ENTER + "third" + ENTER)
+        program.until("\n  2  second\n  3  third\n❯")
+        program.until("❯ 2  second\nsecond\n\n❯ 3  third\nthird\n❯")
+        program.type(CTRL_D)
+        assert program.end() == 0
+
+
+def test_ctrl_c_and_ctrl_d(tmp_path: Path) -> None:
+    """Interrupt, resume, leave after the queue: the exit code tells of the interrupt."""
+    with Program("--model", "echo:5", data=tmp_path) as program:
+        program.until("❯")
+        program.type(" ".join(WORDS) + ENTER + "second" + ENTER)
+        program.until("❯ 1  w000", "\n  2  second")
+        program.type(CTRL_C)
+        program.until("✗ interrupted — 1 follow-up is held; /resume runs it")
+        program.type(ENTER + CTRL_D)
+        assert program.end() == 1
+        assert "❯ 2  second\nsecond" in program.screen.text
+
+
+def test_history_over_restarts(tmp_path: Path) -> None:
+    """What was typed into one program Up brings back in the next."""
+    for sent in (False, True):
+        with Program("--model", "echo", data=tmp_path) as program:
+            program.until("❯")
+            if sent:
+                program.type(UP)
+                program.until("❯ remember\n  both lines")
+                program.type(CTRL_C)
+            else:
+                program.type("\x1b[200~remember\nboth lines\x1b[201~" + ENTER)
+                program.until("\nboth lines\n❯")
+            program.type(CTRL_D)
+            assert program.end() == 0
+
+
+def test_sigterm_restores_the_terminal(tmp_path: Path) -> None:
+    """A terminated shell lists what is left, turns pasting marks off and ends with 143."""
+    with Program("--model", "echo:5", data=tmp_path) as program:
+        program.until("❯")
+        program.type(" ".join(WORDS) + ENTER + "second" + ENTER)
+        program.until("❯ 1  w000", "\n  2  second")
+        program.child.kill(signal.SIGTERM)
+        assert program.end() == 143
+        assert "1 follow-up left, which no turn answered:\n  2  second" in program.screen.text
+        assert program.screen.raw.rindex("\x1b[?2004l") > program.screen.raw.rindex("\x1b[?2004h")
+
+
+def test_escapes_of_an_answer_stay_text(tmp_path: Path) -> None:
+    """Escape sequences in an input do nothing, in the draft, the heading or the answer."""
+    with Program("--model", "echo", data=tmp_path) as program:
+        program.until("❯")
+        program.type("\x1b[200~a\x1b]52;c;Zm9v\x07b\x1b[201~" + ENTER)
+        program.until("❯ 1  a␛]52;c;Zm9v␇b\na␛]52;c;Zm9v␇b\n❯")
+        assert "\x1b]" not in program.screen.raw
+        assert "\x07" not in program.screen.raw
+
+
+def test_no_color(tmp_path: Path) -> None:
+    """With NO_COLOR no colour and no attribute is set."""
+    with Program("--model", "echo", data=tmp_path, NO_COLOR="1") as program:
+        program.until("❯")
+        program.type("hello" + ENTER)
+        program.until("❯ 1  hello\nhello\n❯")
+        assert set(re.findall(r"\x1b\[([0-9;]*)m", program.screen.raw)) <= {"", "0"}
+
+
+def test_terminal_without_unicode(tmp_path: Path) -> None:
+    """Where the encoding is not Unicode the signs are plain."""
+    with Program(
+        "--model", "echo", data=tmp_path, PYTHONUTF8="0", PYTHONIOENCODING="ascii"
+    ) as program:
+        program.until("agent-shell - echo - /help", ">")
+        program.type("hello" + ENTER)
+        program.until("> 1  hello\nhello\n>")
+        assert program.screen.raw.isascii()
+
+
+def test_dumb_terminal_works(tmp_path: Path) -> None:
+    """Without a cursor to move, inputs are answered line by line and no escape is written."""
+    with Program("--model", "echo:20", data=tmp_path, TERM="dumb") as program:
+        program.until("❯")
+        program.type("one two three four five" + ENTER + "six" + ENTER)
+        program.until("waits as number 2", "❯ 1  one two", "one two three four five\n")
+        program.until("❯ 2  six\n", "\nsix\n")
+        program.type(CTRL_D)
+        assert program.end() == 0
+        assert "\x1b" not in program.screen.raw

@@ -1,0 +1,133 @@
+"""What an input means."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_shell import HoldReason, Lane
+from agent_shell_cli.repl.router import (
+    COMMANDS,
+    Call,
+    Complain,
+    Nothing,
+    Pressed,
+    Resume,
+    Send,
+    Situation,
+    Verb,
+    help_text,
+    route,
+    route_interrupt,
+)
+
+IDLE = Situation()
+RUNNING = Situation(running=True)
+HELD = Situation(hold=HoldReason.INTERRUPTED, waiting=2)
+LEAVING = Situation(running=True, leaving=True)
+
+
+def test_text_is_sent_as_it_is() -> None:
+    """Nothing is stripped, joined or read into an input that is no command."""
+    assert route("  two\n  lines ", IDLE) == Send("  two\n  lines ", Lane.QUEUE)
+
+
+@pytest.mark.parametrize("busy", [Lane.QUEUE, Lane.STEER, Lane.INTERRUPT])
+def test_busy_is_the_lane_while_a_turn_runs(busy: Lane) -> None:
+    """`--busy` says what Enter means during a turn; otherwise an input is queued."""
+    assert route("x", Situation(running=True, busy=busy)) == Send("x", busy)
+    assert route("x", Situation(stopping=True, busy=busy)) == Send("x", busy)
+    assert route("x", Situation(busy=busy)) == Send("x", Lane.QUEUE)
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_each_command_has_its_name(verb: Verb) -> None:
+    """A slash and a name alone on a line are a command, whatever its case."""
+    assert route(f"/{verb}", RUNNING) == Call(verb)
+    assert route(f"/{verb.upper()} ", IDLE) == Call(verb)
+
+
+def test_unknown_command_is_not_sent() -> None:
+    """A mistyped command is said to be one; the model never sees it."""
+    action = route("/qeue", IDLE)
+    assert isinstance(action, Complain)
+    assert "/qeue" in action.text
+
+
+def test_command_takes_nothing_behind_it() -> None:
+    """Words behind a command are not dropped in silence."""
+    assert isinstance(route("/clear everything", IDLE), Complain)
+
+
+@pytest.mark.parametrize("text", ["/etc/passwd is what?", "/", " /help", "/help\nme", "/2 of it"])
+def test_what_only_looks_like_a_command_is_text(text: str) -> None:
+    """A path, a lone slash, a leading space and several lines make no command."""
+    assert route(text, IDLE) == Send(text, Lane.QUEUE)
+
+
+def test_empty_enter_goes_on_with_what_is_held() -> None:
+    """Enter alone ends a hold, and means nothing otherwise."""
+    assert route("", HELD) == Resume()
+    assert route("  ", HELD) == Resume()
+    assert route("", RUNNING) == Nothing()
+    assert route("", IDLE) == Nothing()
+
+
+def test_hold_over_an_empty_queue_does_not_stick() -> None:
+    """After an interrupt with nothing waiting, the next input runs."""
+    empty = Situation(hold=HoldReason.INTERRUPTED)
+    assert route("x", empty) == Send("x", Lane.QUEUE, release=True)
+    assert route("x", HELD) == Send("x", Lane.QUEUE, release=False)
+
+
+def test_hold_that_the_user_asked_for_stays() -> None:
+    """`/hold` collects inputs, also where nothing waited yet."""
+    assert route("x", Situation(hold=HoldReason.USER)) == Send("x", Lane.QUEUE, release=False)
+
+
+def test_no_input_is_taken_while_leaving() -> None:
+    """What is typed while the queue is finished is refused aloud."""
+    assert isinstance(route("x", LEAVING), Complain)
+    assert isinstance(route("/queue", LEAVING), Complain)
+    assert route("", LEAVING) == Nothing()
+
+
+@given(st.text(), st.booleans(), st.sampled_from([None, *HoldReason]), st.integers(0, 2))
+def test_no_text_is_lost(text: str, running: bool, hold: HoldReason | None, waiting: int) -> None:
+    """Any text is sent whole, carried out, or refused aloud; only blanks may mean nothing."""
+    action = route(text, Situation(running=running, hold=hold, waiting=waiting))
+    match action:
+        case Send():
+            assert action.text == text
+        case Nothing() | Resume():
+            assert not text.strip()
+        case Call() | Complain():
+            assert text.startswith("/")
+
+
+@pytest.mark.parametrize(
+    ("draft", "situation", "warned", "pressed"),
+    [
+        ("draft", RUNNING, False, Pressed.CLEAR_DRAFT),
+        ("", RUNNING, False, Pressed.INTERRUPT),
+        ("", Situation(stopping=True), False, Pressed.WARN),
+        ("", HELD, False, Pressed.WARN),
+        ("", IDLE, False, Pressed.WARN),
+        ("", IDLE, True, Pressed.LEAVE),
+        ("draft", IDLE, True, Pressed.CLEAR_DRAFT),
+        ("", LEAVING, False, Pressed.LEAVE),
+        ("draft", LEAVING, False, Pressed.LEAVE),
+    ],
+)
+def test_ctrl_c(draft: str, situation: Situation, warned: bool, pressed: Pressed) -> None:
+    """Ctrl-C clears a draft, then interrupts, then warns, then leaves."""
+    assert route_interrupt(draft, situation, warned) is pressed
+
+
+def test_help_names_every_command() -> None:
+    """The help is made from the table that the router reads, in lines that fit."""
+    lines = help_text().splitlines()
+    assert {command.verb for command in COMMANDS} == set(Verb)
+    assert all(any(f"/{verb} " in line for line in lines) for verb in Verb)
+    assert max(map(len, lines)) < 80

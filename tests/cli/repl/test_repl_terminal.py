@@ -1,0 +1,79 @@
+"""The terminal's own habits."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from prompt_toolkit.data_structures import Size
+
+from agent_shell_cli.repl.terminal import FrameOutput, grown_rows, reflows
+
+
+class Gone(io.StringIO):
+    """A terminal that went away."""
+
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
+def output(stdout: io.StringIO, columns: int = 80) -> FrameOutput:
+    return FrameOutput(stdout, lambda: Size(rows=24, columns=columns))
+
+
+def test_frame_is_one_write() -> None:
+    """Flushes inside a frame wait for its end."""
+    stdout = io.StringIO()
+    out = output(stdout)
+    with out.whole_frame():
+        out.write("a")
+        out.flush()
+        assert stdout.getvalue() == ""
+    assert stdout.getvalue() == "a"
+
+
+def test_terminal_that_is_gone_is_told_once() -> None:
+    """After the first failed write nothing is written, and nothing raises."""
+    told: list[bool] = []
+    out = output(Gone())
+    out.on_gone = lambda: told.append(True)
+    for _ in range(3):
+        out.write("a")
+        out.flush()
+    assert told == [True]
+
+
+def test_old_frame_is_found_again_after_a_reflow() -> None:
+    """Where lines wrap again, the way up counts the rows that they take now, once."""
+    size = [80]
+    stdout = io.StringIO()
+    out = FrameOutput(stdout, lambda: Size(rows=24, columns=size[0]))
+    out.reflows = True
+    out.drawn([79, 40, 10])
+    size[0] = 30
+    for amount in (2, 2):
+        out.cursor_up(amount)
+    out.flush()
+    assert stdout.getvalue() == "\x1b[5A\x1b[2A"
+
+
+def test_rows_that_a_width_takes() -> None:
+    """Rows are counted beyond the one that each line took."""
+    assert grown_rows([79, 0, 30, 31], 30) == 2 + 0 + 0 + 1
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"TERM": "xterm-256color"}, False),
+        ({"TERM": "xterm-256color", "VTE_VERSION": "7200"}, True),
+        ({"TERM": "xterm-kitty"}, True),
+        ({"TERM": "screen-256color", "TMUX": "/tmp/x"}, True),
+        ({"TERM": "screen-256color", "STY": "1.x", "VTE_VERSION": "7200"}, False),
+        ({"TERM": "linux"}, False),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "vscode"}, True),
+    ],
+)
+def test_who_reflows(environ: dict[str, str], expected: bool) -> None:
+    """Only terminals that are known to wrap again are taken to."""
+    assert reflows(environ) is expected

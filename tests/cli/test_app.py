@@ -1,0 +1,139 @@
+"""The command line itself: its commands, its help and its errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from agent_shell.schema import event_schema
+from support_scripted import program, run_program, start
+
+
+def test_the_version_is_said() -> None:
+    """--version says which program and version it is."""
+    ended = run_program("--version")
+    assert (ended.code, ended.out.split()[0]) == (0, b"agent-shell")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["chat", "-h"], ["stress", "--help"]])
+def test_help_is_there(arguments: list[str]) -> None:
+    """Every command has help, without escape sequences."""
+    ended = run_program(*arguments)
+    assert (ended.code, ended.err) == (0, "")
+    assert b"Usage: agent-shell" in ended.out
+    assert b"\x1b" not in ended.out
+
+
+def test_help_has_examples_and_the_exit_codes() -> None:
+    """The help shows how it is used and what its exit codes mean."""
+    help = run_program("--help").out.decode()
+    assert "agent-shell chat < questions.txt > answers.txt" in help
+    assert "143 terminated" in " ".join(help.split())
+
+
+def test_without_a_command_it_chats() -> None:
+    """No command is `chat`, with or without options."""
+    assert run_program("-m", "echo", input=b"hello\n").lines == ["hello"]
+
+
+def test_stress_is_an_option_too() -> None:
+    """`agent-shell --stress` is `agent-shell stress`, with its options."""
+    ended = run_program("--stress", "--n", "0")
+    assert ended.code == 2
+    assert "agent-shell stress" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["bogus"], "No such command 'bogus'"),
+        (["chat", "--bogus"], "No such option: --bogus"),
+        (["chat", "--busy", "merge"], "--busy"),
+        (["chat", "--output", "xml"], "--output"),
+        (["chat", "-m", "nope"], "no model is called 'nope'; there are: embedded"),
+        (["chat", "-m", "echo:-1"], "echo:WORDS_PER_SECOND"),
+        (["chat", "-m", "echo", ""], "PROMPT is empty"),
+        (["chat", "-m", "echo", "-s", " "], "--session is empty"),
+        (["chat", "-m", "echo", "--journal", "x.db"], "use --journal memory"),
+        (["stress", "--n", "0"], "--n"),
+        (["stress", "--sessions", "0"], "--sessions"),
+        (["stress", "--producers", "0"], "--producers"),
+        (["stress", "--queue-limit", "0"], "--queue-limit"),
+        (["stress", "--journal", "x.db"], "use --journal memory"),
+    ],
+)
+def test_a_wrong_command_line_is_a_usage_error(arguments: list[str], complaint: str) -> None:
+    """What is wrong with a command line is said, without a traceback, and the exit code is 2."""
+    ended = run_program(*arguments, input=b"hello\n")
+    assert (ended.code, ended.out) == (2, b"")
+    assert complaint in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_prompt_that_is_not_utf8_is_a_usage_error() -> None:
+    """An argument that is not UTF-8 is named."""
+    done = subprocess.run(
+        [*program("chat", "-m", "echo"), os.fsdecode(b"a\xff")], capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert b"PROMPT is not UTF-8, from its character 2 on" in done.stderr
+
+
+def test_debug_shows_where() -> None:
+    """With --debug an error has its traceback, and the same exit code."""
+    ended = run_program("chat", "-m", "nope", "--debug", input=b"")
+    assert ended.code == 2
+    assert "Traceback" in ended.err
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["chat", "-m", "echo", "hello"]])
+def test_heavy_libraries_stay_out(arguments: list[str]) -> None:
+    """A start without a live prompt imports neither rich nor the prompt's library."""
+    command = [sys.executable, "-X", "importtime", "-m", "agent_shell_cli", *arguments]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "agent_shell" in imported
+    assert not imported & {"rich", "prompt_toolkit", "markdown_it", "xllamacpp"}
+
+
+def test_the_schema_is_printed() -> None:
+    """`agent-shell schema` prints the schema that the library has."""
+    assert json.loads(run_program("schema").out) == event_schema()
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    """Also a command that prints much ends quietly where nobody reads it."""
+    shell = start("schema")
+    assert shell.stdout is not None
+    shell.stdout.close()
+    _, err = shell.communicate()
+    assert err == b""
+
+
+def test_models_are_listed() -> None:
+    """`agent-shell models` names what there is, and how it stands."""
+    ended = run_program("models")
+    assert ended.code == 0
+    assert ended.lines == run_program("models", "list").lines
+    assert [line.split()[0] for line in ended.lines] == ["NAME", "embedded", "echo[:WORDS_PER_SEC]"]
+
+
+def test_models_say_what_is_wrong() -> None:
+    """A model that can't be used is listed with the reason."""
+    ended = run_program("models", environment={"AGENT_SHELL_MODEL_PATH": "/nowhere/x.gguf"})
+    assert ended.code == 0
+    assert "not usable" in ended.lines[1]
+    assert "/nowhere/x.gguf" in ended.lines[1]
+
+
+def test_a_pull_that_fails_says_so() -> None:
+    """A model that can't be fetched ends with the reason, and exit code 4."""
+    ended = run_program("models", "pull", environment={"AGENT_SHELL_MODEL_PATH": "/nowhere"})
+    assert (ended.code, ended.out) == (4, b"")
+    assert ended.err.startswith("agent-shell: ")

@@ -1,0 +1,196 @@
+"""What goes wrong at a journal stays there: nothing is lost, doubled or left waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from agent_shell import (
+    Delta,
+    Engine,
+    HoldReason,
+    IdConflict,
+    JournalError,
+    Phase,
+    Session,
+    State,
+    Turn,
+)
+from agent_shell.agents.base import AgentEvent
+from agent_shell.events import FollowUpAccepted, Receipt, TurnStarted
+from agent_shell.journal.sqlite import SqliteJournal
+from support import ManualJournal, StepAgent, Watch, new_session, until
+
+
+class File:
+    """A journal in a file with one open session, and with room as a test says."""
+
+    def __init__(self, journal: SqliteJournal, engine: Engine, session: Session) -> None:
+        self.journal = journal
+        self.engine = engine
+        self.session = session
+
+    async def fill(self) -> None:
+        """Takes away the room: the file may not grow any more."""
+        count = await self.journal.change(lambda c: c.execute("PRAGMA page_count").fetchone()[0])
+        await self._limit(count)
+
+    async def make_room(self) -> None:
+        await self._limit(1_000_000)
+
+    async def _limit(self, pages: int) -> None:
+        limit = f"PRAGMA max_page_count = {pages}"
+        await self.journal.change(lambda c: c.execute(limit).fetchone())
+
+
+@contextlib.asynccontextmanager
+async def opened(tmp_path: Path, agent: object) -> AsyncIterator[File]:
+    journal = SqliteJournal(tmp_path / "sessions.sqlite")
+    engine = Engine(agent, journal=journal)  # type: ignore[arg-type]
+    yield File(journal, engine, await engine.open("s"))
+    await engine.close(drain=False)
+    await journal.close()
+
+
+class TestOneIdAtOnce:
+    """Several submits with one id, before the first is recorded."""
+
+    async def test_all_are_acknowledged_and_one_is_queued(self, tmp_path: Path):
+        """They are one follow-up: one record, one place in the queue, no hold."""
+        async with opened(tmp_path, StepAgent()) as file:
+            session = file.session
+            await session.submit("first", id="first")
+            told = await asyncio.gather(*(session.submit("x", id="x") for _ in range(5)))
+            assert [accepted.id for accepted in told] == ["x"] * 5
+            assert [f.id for f in session.waiting] == ["x"]
+            assert session.hold is None
+            assert [e.id for e in await file.journal.entries("s")] == ["first", "x"]
+
+    async def test_another_text_is_refused(self, tmp_path: Path):
+        """Of two texts the first is accepted and the second is a conflict."""
+        async with opened(tmp_path, StepAgent()) as file:
+            both = [file.session.submit(text, id="x") for text in ("one", "other")]
+            first, second = await asyncio.gather(*both, return_exceptions=True)
+            assert isinstance(first, FollowUpAccepted)
+            assert isinstance(second, IdConflict)
+
+    async def test_a_caller_that_gives_up_leaves_no_half_of_it(self, tmp_path: Path):
+        """The id is accepted once, whoever waited for the answer."""
+        async with opened(tmp_path, StepAgent()) as file:
+            gone = asyncio.create_task(file.session.submit("x", id="x"))
+            await asyncio.sleep(0)
+            gone.cancel()
+            await file.session.submit("x", id="x")
+            assert [e.id for e in await file.journal.entries("s")] == ["x"]
+
+
+class Half:
+    """An agent that says half of a surrogate pair, as streams of UTF-16 do."""
+
+    async def run(self, turn: Turn) -> AsyncIterator[AgentEvent]:
+        yield Delta("so \ud83d")
+
+
+async def test_an_answer_that_is_no_unicode_is_recorded_as_far_as_it_can_be(tmp_path: Path):
+    """Half of a pair becomes a question mark, and the journal works on."""
+    async with opened(tmp_path, Half()) as file:
+        for id in ("a", "b"):
+            await file.session.submit("x", id=id)
+            assert (await file.session.receipt(id)).state is State.ANSWERED
+        assert [e.answer for e in await file.journal.entries("s")] == ["so ?", "so ?"]
+
+
+async def test_what_cannot_be_written_harms_nothing_else(tmp_path: Path):
+    """A batch that SQLite can't take is refused with a reason; others are recorded."""
+    async with opened(tmp_path, StepAgent()) as file:
+        with pytest.raises(JournalError, match="surrogates not allowed"):
+            await file.session.submit("x", sender="\ud83d")
+        file.session.release()
+        await file.session.submit("y", id="y")
+        assert [e.id for e in await file.journal.entries("s")] == ["y"]
+
+
+async def test_a_receipt_that_was_refused_is_told_when_it_is_recorded(tmp_path: Path):
+    """Who waits for it gets it, and observers are told of it, once."""
+    agent = StepAgent()
+    async with opened(tmp_path, agent) as file:
+        watch = Watch(file.session.observe())
+        await file.session.submit("x", id="x")
+        step = await agent.step(1)
+        waiting = asyncio.create_task(file.session.receipt("x"))
+        await file.fill()
+        step.finish("y" * 200_000)
+        await until(lambda: file.session.hold is not None)
+        assert not waiting.done()
+        await file.make_room()
+        file.session.release()
+        assert (await waiting).state is State.ANSWERED
+        assert [receipt.id for receipt in watch.of(Receipt)] == ["x"]
+
+
+async def test_refusals_do_not_pile_up(tmp_path: Path):
+    """However often a full disk refuses, what is kept to be recorded stays as small."""
+    async with opened(tmp_path, StepAgent()) as file:
+        file.session.put_on_hold()
+        await file.session.submit("x")
+        await file.fill()
+        for _ in range(50):
+            with pytest.raises(JournalError):
+                await file.session.submit("y" * 5000)
+        assert len(file.session._backlog or ()) == 1
+        assert file.session.hold is not None
+        assert file.session.hold.reason is HoldReason.JOURNAL
+
+
+class TestRefusedInARow:
+    """A batch that is refused, and others that were decided before anybody knew."""
+
+    async def test_an_input_whose_turn_had_begun_is_gone(self):
+        """Its acceptance and the start of its turn were both refused: nothing of it remains."""
+        journal, agent = ManualJournal(), StepAgent()
+        _, session = new_session(agent, journal=journal)
+        first = asyncio.create_task(session.submit("a", id="a"))
+        await until(lambda: bool(journal.pending))
+        journal.commit()
+        await first
+        step = await agent.step(1)
+        second = asyncio.create_task(session.submit("b", id="b"))
+        await until(lambda: bool(journal.pending))
+        step.finish()
+        await until(lambda: len(journal.pending) == 2)
+        journal.fail()
+        journal.fail()
+        with pytest.raises(JournalError):
+            await second
+        assert list(session.waiting) == []
+        assert session.phase is Phase.HELD
+
+    async def test_what_was_put_behind_a_refused_batch_is_refused_with_it(self, tmp_path: Path):
+        """Also where there is room for it again: it was decided on what did not happen."""
+        agent = StepAgent()
+        async with opened(tmp_path, agent) as file:
+            watch = Watch(file.session.observe())
+            await file.fill()
+            accepts = [file.session.submit("x" * size) for size in (200_000, 1, 1)]
+            told = await asyncio.gather(*accepts, return_exceptions=True)
+            assert [type(error) for error in told] == [JournalError] * 3
+            assert await file.journal.entries("s") == []
+            assert watch.of(TurnStarted) == []
+            await file.make_room()
+            file.session.release()
+            await file.session.submit("y", id="y")
+            assert (await agent.step(1)).turn.id == "y"
+
+    async def test_other_sessions_are_not_touched(self, tmp_path: Path):
+        """One session's refusal is not another's."""
+        async with opened(tmp_path, StepAgent()) as file:
+            other = await file.engine.open("other")
+            accepts = [file.session.submit("x", sender="\ud83d"), other.submit("y", id="y")]
+            first, second = await asyncio.gather(*accepts, return_exceptions=True)
+            assert isinstance(first, JournalError)
+            assert isinstance(second, FollowUpAccepted)
+            assert other.hold is None

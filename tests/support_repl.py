@@ -1,0 +1,259 @@
+"""What the tests of the live prompt share: a puppet for a model, and two terminals."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+import pexpect
+import pyte
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.input import PipeInput, create_pipe_input
+
+from agent_shell import Agent, Delta, Lane, Turn
+from agent_shell.errors import AgentError
+from agent_shell_cli.models import Model
+from agent_shell_cli.options import ChatOptions, InputForm, OnFailed, OutputForm
+from agent_shell_cli.repl.look import Look
+from agent_shell_cli.repl.shell import Shell
+from agent_shell_cli.repl.terminal import FrameOutput, Terminal
+
+ROOT = Path(__file__).parents[1]
+ROWS, COLUMNS = 24, 80
+# How long a state may take to come before a test fails.
+PATIENCE_S = 10.0
+
+DOWN, UP, ALT_ENTER = "\x1b[B", "\x1b[A", "\x1b\r"
+CTRL_C, CTRL_D, ENTER = "\x03", "\x04", "\r"
+
+
+def options(
+    *, busy: Lane = Lane.QUEUE, on_failure: OnFailed | None = None, prompt: str | None = None
+) -> ChatOptions:
+    """The options of a plain `agent-shell chat`."""
+    return ChatOptions(
+        prompt,
+        "puppet",
+        "default",
+        busy,
+        on_failure,
+        InputForm.LINES,
+        OutputForm.TEXT,
+        "memory",
+        color=True,
+        debug=False,
+    )
+
+
+class Puppet:
+    """An agent that says what the test tells it to say, and ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.turns: list[str] = []
+        self._lines: asyncio.Queue[str | Exception | None] = asyncio.Queue()
+
+    async def run(self, turn: Turn) -> AsyncIterator[Delta]:
+        self.turns.append(turn.text)
+        while (line := await self._lines.get()) is not None:
+            if isinstance(line, Exception):
+                raise line
+            turn.take_steers()
+            yield Delta(line)
+
+    def say(self, *pieces: str) -> None:
+        """Has the turn say these pieces, and go on."""
+        for piece in pieces:
+            self._lines.put_nowait(piece)
+
+    def end(self, *pieces: str) -> None:
+        """Has the turn say these pieces, and end."""
+        self.say(*pieces)
+        self._lines.put_nowait(None)
+
+    def fail(self, error: Exception | None = None) -> None:
+        """Has the turn fail."""
+        self._lines.put_nowait(error or AgentError("the puppet's string broke"))
+
+
+class Screen:
+    """A terminal of `COLUMNS` by `ROWS`, with what has scrolled off it."""
+
+    def __init__(self) -> None:
+        self.screen = pyte.HistoryScreen(COLUMNS, ROWS, history=10_000, ratio=0.5)
+        self._stream = pyte.Stream(self.screen)
+        self.raw = ""
+
+    def feed(self, text: str) -> None:
+        """Shows what a program wrote."""
+        self.raw += text
+        self._stream.feed(text)
+
+    @property
+    def lines(self) -> list[str]:
+        """All lines from the first on, without the blanks that end them."""
+        above = [
+            "".join(row[column].data for column in range(COLUMNS)).rstrip()
+            for row in self.screen.history.top
+        ]
+        shown = [line.rstrip() for line in self.screen.display]
+        while shown and not shown[-1]:
+            shown.pop()
+        return above + shown
+
+    @property
+    def text(self) -> str:
+        """The lines as one text."""
+        return "\n".join(self.lines)
+
+
+class _Stdout(io.TextIOBase):
+    """The standard output of a shell in this process: a screen, and who waits for it."""
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self.screen = Screen()
+        self.changed = asyncio.Event()
+        self.writes: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.screen.feed(text)
+        self.writes.append(text)
+        self.changed.set()
+        return len(text)
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Stage:
+    """A shell in this process: `keys` goes in, `screen` comes out."""
+
+    def __init__(self, keys: PipeInput, stdout: _Stdout, agent: Puppet) -> None:
+        self.agent = agent
+        self.screen = stdout.screen
+        self.writes = stdout.writes
+        self.shell: asyncio.Task[int] | None = None
+        self._keys = keys
+        self._stdout = stdout
+
+    def type(self, *texts: str) -> None:
+        """Presses keys; a lone surrogate stands for a byte that is no UTF-8."""
+        for text in texts:
+            self._keys.send_bytes(text.encode(errors="surrogateescape"))
+
+    def hang_up(self) -> None:
+        """Ends the input, as a terminal does that goes away."""
+        self._keys.close()
+
+    async def code(self) -> int:
+        """The exit code, once the shell has left."""
+        assert self.shell is not None
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.shell
+
+    async def until(self, *expected: str | Callable[[], bool]) -> None:
+        """Waits until all of these are on the screen, or true."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not all(self._holds(one) for one in expected):
+                    self._stdout.changed.clear()
+                    await self._stdout.changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"not seen: {expected!r} on\n{self.screen.text}") from None
+
+    def _holds(self, expected: str | Callable[[], bool]) -> bool:
+        return expected in self.screen.text if isinstance(expected, str) else expected()
+
+
+@asynccontextmanager
+async def stage(
+    tmp_path: Path, chosen: ChatOptions | None = None, agent: Agent | None = None
+) -> AsyncIterator[Stage]:
+    """A live prompt in this process; it is left at the end."""
+    puppet = Puppet()
+    stdout = _Stdout()
+    size = Size(ROWS, COLUMNS)
+    with create_pipe_input() as keys:
+        output = FrameOutput(stdout, lambda: size, term="xterm")
+        terminal = Terminal(keys, output, "utf-8")
+        with create_app_session(input=keys, output=output):
+            model = Model(agent or puppet, "puppet", "")
+            look = Look.of(color=True, encoding="utf-8")
+            shell = Shell(chosen or options(), model, terminal, look, tmp_path)
+            on_stage = Stage(keys, stdout, puppet)
+            on_stage.shell = asyncio.create_task(shell.run())
+            await on_stage.until("/help shows the commands")
+            try:
+                yield on_stage
+            finally:
+                keys.close()
+                await on_stage.code()
+
+
+class Program:
+    """The real program on a real pseudo-terminal."""
+
+    def __init__(self, *arguments: str, data: Path, **environ: str) -> None:
+        self.screen = Screen()
+        path = os.pathsep.join([str(ROOT / "core"), str(ROOT / "cli")])
+        environment = {
+            **{k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TMUX")},
+            "PYTHONPATH": path,
+            "PYTHONUTF8": "1",
+            "TERM": "xterm-256color",
+            "AGENT_SHELL_DATA_DIR": str(data),
+            **environ,
+        }
+        self.child: pexpect.spawn[str] = pexpect.spawn(
+            sys.executable,
+            ["-m", "agent_shell_cli", "chat", *arguments],
+            env=environment,
+            encoding="utf-8",
+            dimensions=(ROWS, COLUMNS),
+        )
+        self.child.delaybeforesend = None
+
+    def type(self, text: str) -> None:
+        """Presses keys."""
+        self.child.send(text)
+
+    def until(self, *expected: str | Callable[[], bool]) -> None:
+        """Reads until all of these are on the screen, or true."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not all(self._holds(one) for one in expected):
+            if time.monotonic() > deadline or not self._read():
+                raise AssertionError(f"not seen: {expected!r} on\n{self.screen.text}")
+
+    def end(self) -> int:
+        """Reads to the end; returns the exit code."""
+        while self._read():
+            pass
+        self.child.wait()
+        assert self.child.exitstatus is not None, f"killed by signal {self.child.signalstatus}"
+        return self.child.exitstatus
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.child.close(force=True)
+
+    def _read(self) -> bool:
+        with suppress(pexpect.TIMEOUT):
+            try:
+                self.screen.feed(self.child.read_nonblocking(1 << 16, timeout=1))
+            except pexpect.EOF:
+                return False
+        return True
+
+    def _holds(self, expected: str | Callable[[], bool]) -> bool:
+        return expected in self.screen.text if isinstance(expected, str) else expected()
