@@ -27,6 +27,7 @@ from agent_shell_cli.options import (
     StressOptions,
 )
 from agent_shell_cli.printable import printable
+from agent_shell_cli.sessions.commands import register as register_sessions
 
 __all__ = ["app", "main"]
 
@@ -226,6 +227,9 @@ def schema() -> None:
     from agent_shell.schema import event_schema
 
     typer.echo(json.dumps(event_schema(), indent=2))
+
+
+register_sessions(app)
 
 
 @models_app.callback(invoke_without_command=True)

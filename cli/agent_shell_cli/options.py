@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agent_shell import Lane
 
-__all__ = ["ChatOptions", "InputForm", "OnFailed", "OutputForm", "StressOptions"]
+__all__ = ["ChatOptions", "InputForm", "OnFailed", "OnInterrupted", "OutputForm", "StressOptions"]
 
 
 class OnFailed(enum.StrEnum):
@@ -34,9 +34,21 @@ class OutputForm(enum.StrEnum):
     STREAM_JSON = "stream-json"
 
 
+class OnInterrupted(enum.StrEnum):
+    """What to do with a turn that a crash cut off."""
+
+    ASK = "ask"
+    RETRY = "retry"
+    SKIP = "skip"
+
+
 @dataclass(slots=True)
 class ChatOptions:
-    """Of `agent-shell chat`; `on_failure` is `None` where the mode decides."""
+    """Of `agent-shell chat`.
+
+    `on_failure` and `interrupted` are `None` where the mode decides; `journal` is
+    what `--journal` names, `None` for the default file; `session` is a key.
+    """
 
     prompt: str | None
     model: str
@@ -45,9 +57,10 @@ class ChatOptions:
     on_failure: OnFailed | None
     input: InputForm
     output: OutputForm
-    journal: str
+    journal: str | None
     color: bool | None
     debug: bool
+    interrupted: OnInterrupted | None = None
 
 
 @dataclass(slots=True)
@@ -56,7 +69,7 @@ class StressOptions:
 
     n: int
     sessions: int
-    journal: str
+    journal: str | None
     producers: int
     queue_limit: int | None
     chaos: bool

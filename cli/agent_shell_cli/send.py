@@ -77,7 +77,9 @@ def _piped() -> str:
 
 
 def _too_large() -> TooLarge:
-    return TooLarge(f"the text has more than {_LIMIT:,} bytes, which is the limit; send it in parts")
+    return TooLarge(
+        f"the text has more than {_LIMIT:,} bytes, which is the limit; send it in parts"
+    )
 
 
 async def _send(options: SendOptions, text: str) -> int:
@@ -164,7 +166,7 @@ class _Waiting:
         if self._options.json and entry is not None:
             write_json(_json(self._options, self._delivery, entry))
         note(
-            f"{self._delivery.id} has no answer after {self._options.timeout:g} s; "
+            f"{self._delivery.id} has no answer after {self._options.timeout or 0:g} s; "
             "it stays where it is"
         )
         return Exit.INCOMPLETE

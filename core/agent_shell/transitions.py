@@ -161,8 +161,9 @@ def _offer_steer(state: SessionState, command: Submit, now: float) -> list[Effec
 
 
 def _merge(state: SessionState, command: Submit, now: float) -> list[Effect]:
-    joined = command.follow_up
-    into = next((f for f in reversed(state.queue) if f.sender == joined.sender), None)
+    joined, waiting = command.follow_up, len(state.queue)
+    last = ((at, f) for at, f in enumerate(reversed(state.queue)) if f.sender == joined.sender)
+    behind, into = next(last, (0, None))
     if into is None or state.beyond:  # the last one may be out of reach
         return _enqueue(state, command, now)
     _check_open(state)
@@ -174,7 +175,7 @@ def _merge(state: SessionState, command: Submit, now: float) -> list[Effect]:
         )
     into.text = text
     return [
-        _accepted(state, joined, state.queue.index(into) + 1, now),
+        _accepted(state, joined, waiting - behind, now),
         FollowUpEdited(state.key, now, into.id, into.text),
         Receipt(state.key, now, joined.id, State.MERGED, into.id, None, ""),
     ]

@@ -40,6 +40,8 @@ class Worker:
             stdout=subprocess.PIPE,
             bufsize=0,
         )
+        assert self._process.stdin is not None
+        os.set_blocking(self._process.stdin.fileno(), False)
 
     @property
     def pid(self) -> int:
@@ -47,9 +49,15 @@ class Worker:
         return self._process.pid
 
     def send(self, command: dict[str, Any]) -> None:
-        """Writes one command."""
-        assert self._process.stdin is not None
-        self._process.stdin.write((json.dumps(command) + "\n").encode())
+        """Writes one command; hears what is said meanwhile, so that neither waits for the other."""
+        left = memoryview((json.dumps(command) + "\n").encode())
+        while left:
+            said, room, _ = select.select([self._process.stdout], [self._process.stdin], [])
+            if said and not self._take():
+                return
+            if room:
+                assert self._process.stdin is not None
+                left = left[os.write(self._process.stdin.fileno(), left) :]
 
     def listen(self, seconds: float) -> bool:
         """Hears what it says within `seconds`, at least one look; false at its end."""

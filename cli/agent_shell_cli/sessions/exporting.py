@@ -74,8 +74,8 @@ def fenced(text: str, language: str = "text") -> str:
 
 
 def _inline(text: str) -> str:
-    # Every ASCII punctuation character may be escaped, and is then only itself.
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", printable_line(text))
+    # What could begin markup, a link or an entity is only itself behind a backslash.
+    return re.sub(r"([\\`*_{}\[\]<>#!|~&])", r"\\\1", printable_line(text))
 
 
 def _head(entry: Entry) -> str:

@@ -29,6 +29,8 @@ def find(c: sqlite3.Connection, name: str, *, in_full: bool = False) -> str:
     A key, the beginning of one key alone, or the id of a follow-up; with `in_full`, a
     key only. Raises `UsageError`, with names that come near.
     """
+    # Keys are Unicode; an argument may hold bytes that are none.
+    name = name.encode(errors="replace").decode()
     keys = catalog.keys(c)
     if name in keys:
         return name

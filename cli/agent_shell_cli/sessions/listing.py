@@ -90,5 +90,3 @@ def _fit(cell: str, width: int) -> str:
     if cell_len(cell) <= width:
         return set_cell_size(cell, width)
     return set_cell_size(cell, width - 1) + "…"
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import sys
 from typing import Any
@@ -51,7 +51,7 @@ def iso(at: float | None) -> str | None:
     """A time (epoch seconds) as ISO 8601 in UTC."""
     if at is None:
         return None
-    return datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat(timespec="milliseconds")
+    return dt.datetime.fromtimestamp(at, dt.UTC).isoformat(timespec="milliseconds")
 
 
 def ago(seconds: float) -> str:

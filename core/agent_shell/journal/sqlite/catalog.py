@@ -206,7 +206,9 @@ def _phase(
     if owner is None:
         detail = f"{waiting:,} follow-up{'s' if waiting > 1 else ''} from before"
         restored = {"reason": str(HoldReason.RESTORED), "detail": detail, "until": None}
-        return Phase.HELD, hold or restored
+        # A recorded one of that kind has counted before.
+        known = hold is not None and hold["reason"] != HoldReason.RESTORED
+        return Phase.HELD, hold if known else restored
     if running:
         return Phase.RUNNING, hold
     return (Phase.HELD if hold else Phase.IDLE), hold

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 
 from agent_shell.agents.base import Exchange
 from agent_shell.errors import JournalError, SessionOwned
@@ -28,7 +29,10 @@ def take(
     c: sqlite3.Connection, key: str, liveness: Liveness, now: float, window: int | None
 ) -> tuple[Lease, Restored]:
     """Takes the session, made if it is not there; raises `SessionOwned`."""
-    c.execute("INSERT OR IGNORE INTO sessions (key, created_at) VALUES (?, ?)", (key, now))
+    c.execute(
+        "INSERT OR IGNORE INTO sessions (key, created_at, folder) VALUES (?, ?, ?)",
+        (key, now, str(Path.cwd())),
+    )
     session, fence, owner, owner_pid, since = c.execute(
         "SELECT id, fence, owner, owner_pid, owner_since FROM sessions WHERE key = ?", (key,)
     ).fetchone()

@@ -22,10 +22,14 @@ _ENTRY = (
 
 @dataclass(slots=True)
 class Summary:
-    """One session in a list; times in epoch seconds, `owner_pid` where one owns it."""
+    """One session in a list; times in epoch seconds, `owner_pid` where one owns it.
+
+    `folder` is the working directory in which it was begun.
+    """
 
     key: str
     title: str
+    folder: str
     created_at: float
     used_at: float
     turns: int
@@ -66,7 +70,7 @@ def sessions(c: sqlite3.Connection) -> list[Summary]:
     rows = c.execute(
         "SELECT s.key, coalesce(nullif(s.title, ''),"
         "   (SELECT text FROM follow_ups WHERE session = s.id ORDER BY seq LIMIT 1), ''),"
-        " s.created_at,"
+        " s.folder, s.created_at,"
         " coalesce((SELECT max(accepted_at) FROM follow_ups WHERE session = s.id), s.created_at)"
         "   AS used_at,"
         " (SELECT count(*) FROM turns WHERE session = s.id),"

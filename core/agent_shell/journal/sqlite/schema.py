@@ -22,6 +22,7 @@ CREATE TABLE sessions (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,
     title TEXT NOT NULL DEFAULT '',
+    folder TEXT NOT NULL DEFAULT '',
     created_at REAL NOT NULL,
     hold TEXT,
     fence INTEGER NOT NULL DEFAULT 0,
