@@ -11,6 +11,7 @@ stack stays flat, and there is no moment in which nobody owns the session.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import types
 from collections.abc import Generator, Sequence
@@ -288,7 +289,12 @@ class Session:
             self._perform(Close(drain=False))
             self._give_up("close")
             await self.settled()
-        await self._engine.journal.release(self.key)
+        if self._backlog:
+            self._record([])  # the journal may have got better
+            await self.settled()
+        with contextlib.suppress(errors.JournalError):
+            # Not to be told: without it the lease ends with this process.
+            await self._engine.journal.release(self.key)
         return list(self._state.queue)
 
     def observe(self, capacity: int = 10_000) -> Observer:

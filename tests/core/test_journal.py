@@ -158,6 +158,21 @@ class TestARaisingJournal:
         assert session.phase is Phase.CLOSED
 
 
+    async def test_a_close_tries_once_more_to_record_what_was_refused(self):
+        """A receipt that the journal refused is not forgotten at the end."""
+        journal, agent = BrokenJournal(), StepAgent()
+        _, session = new_session(agent, journal=journal)
+        accepted = await session.submit("a")
+        step = await agent.step(1)
+        journal.broken = True
+        step.finish()
+        await session.settled()
+        assert [f for f in journal.committed if isinstance(f, Receipt)] == []
+        journal.broken = False
+        await session.close()
+        assert [f.id for f in journal.committed if isinstance(f, Receipt)] == [accepted.id]
+
+
 class TestMemoryJournal:
     """What the journal in memory keeps."""
 

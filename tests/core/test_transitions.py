@@ -350,6 +350,7 @@ class World:
             assert state.fetching, "live"
         assert SessionState.load(state.dump()) == state
 
+
 @given(
     commands_of_a_life,
     st.sampled_from(OnFailure),

@@ -10,6 +10,7 @@ over its successor.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -138,7 +139,8 @@ class SqliteJournal:
         if self._closed:
             return
         for key in list(self._leases):
-            await self.release(key)
+            with contextlib.suppress(JournalError):
+                await self.release(key)  # else it ends with the sign of life
         self._closed = True
         await asyncio.to_thread(self._reader.shutdown)
         if self._reading is not None:
