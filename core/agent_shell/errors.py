@@ -7,7 +7,7 @@ means for the queue; any other exception fails the turn with its own text.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 
 __all__ = [
     "AgentError",
@@ -95,7 +95,7 @@ class SessionOwned(Refused):
     kind = "SessionOwned"
 
     def __init__(self, key: str, pid: int, since: float) -> None:
-        when = datetime.datetime.fromtimestamp(since).astimezone().isoformat(" ", "seconds")
+        when = dt.datetime.fromtimestamp(since).astimezone().isoformat(" ", "seconds")
         super().__init__(f"session {key!r} is owned by process {pid}, since {when}")
         self.pid = pid
         self.since = since
