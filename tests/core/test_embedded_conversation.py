@@ -33,7 +33,10 @@ def test_a_chat_is_the_system_prompt_the_turns_and_the_input() -> None:
 def test_a_part_of_an_answer_is_said_to_be_one() -> None:
     """The model is not led to believe that it meant to stop there."""
     history = [Exchange("f1", 1, "Count to 9", "1, 2,", State.CANCELLED)]
-    assert roles(history, "Go on")[2] == ("assistant", "1, 2,\n[This answer was cut off.]")
+    assert roles(history, "Go on")[2:] == [
+        ("assistant", "1, 2,"),
+        ("user", "(I cut off your last answer.)\n\nGo on"),
+    ]
 
 
 def test_a_turn_without_an_answer_is_joined_to_the_next_input() -> None:

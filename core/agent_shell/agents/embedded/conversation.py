@@ -11,7 +11,8 @@ __all__ = ["SYSTEM_PROMPT", "fitting", "messages_for"]
 
 SYSTEM_PROMPT = "You are a helpful assistant. Always answer in English, briefly and correctly."
 
-_CUT_OFF = "[This answer was cut off.]"
+# Said by the user: a small model repeats what stands in its own answers.
+_CUT_OFF = "(I cut off your last answer.)\n\n"
 # Far more than a text of any language has.
 _CHARS_PER_TOKEN = 16
 
@@ -20,17 +21,18 @@ def messages_for(history: Sequence[Exchange], text: str) -> list[dict[str, str]]
     """The chat that ends with the user's `text`.
 
     User and assistant alternate strictly, as many chat templates demand: a turn
-    without an answer is joined to the next input, and an answer that is a part
-    only says so.
+    without an answer is joined to the next input, and the input after an answer
+    that is a part only says so.
     """
     messages = [{"role": "system", "content": SYSTEM_PROMPT}]
+    note = ""
     for exchange in history:
-        _add_user(messages, exchange.text)
+        _add_user(messages, note + exchange.text)
+        note = ""
         if exchange.answer:
-            whole = exchange.state is State.ANSWERED
-            answer = exchange.answer if whole else f"{exchange.answer}\n{_CUT_OFF}"
-            messages.append({"role": "assistant", "content": answer})
-    _add_user(messages, text)
+            messages.append({"role": "assistant", "content": exchange.answer})
+            note = "" if exchange.state is State.ANSWERED else _CUT_OFF
+    _add_user(messages, note + text)
     return messages
 
 

@@ -87,6 +87,11 @@ class Model:
                 "messages": messages,
                 "max_tokens": max_tokens,
                 "temperature": 0,
+                # So small a model repeats itself for ever otherwise; short answers
+                # stay what they are.
+                "dry_multiplier": 0.8,
+                "dry_allowed_length": 3,
+                "dry_penalty_last_n": 256,
                 "stream": True,
                 "stream_options": {"include_usage": True},
                 "cache_prompt": True,
