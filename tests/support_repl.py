@@ -18,12 +18,13 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import PipeInput, create_pipe_input
 
-from agent_shell import Agent, Delta, Lane, Turn
+from agent_shell import Agent, Delta, Journal, Lane, Turn
 from agent_shell.errors import AgentError
+from agent_shell_cli.journals import open_journal
 from agent_shell_cli.models import Model
-from agent_shell_cli.options import ChatOptions, InputForm, OnFailed, OutputForm
+from agent_shell_cli.options import ChatOptions, InputForm, OnFailed, OnInterrupted, OutputForm
 from agent_shell_cli.repl.look import Look
-from agent_shell_cli.repl.shell import Shell
+from agent_shell_cli.repl.opening import converse
 from agent_shell_cli.repl.terminal import FrameOutput, Terminal
 
 ROOT = Path(__file__).parents[1]
@@ -36,9 +37,14 @@ CTRL_C, CTRL_D, ENTER = "\x03", "\x04", "\r"
 
 
 def options(
-    *, busy: Lane = Lane.QUEUE, on_failure: OnFailed | None = None, prompt: str | None = None
+    *,
+    busy: Lane = Lane.QUEUE,
+    on_failure: OnFailed | None = None,
+    prompt: str | None = None,
+    journal: Path | None = None,
+    interrupted: OnInterrupted | None = None,
 ) -> ChatOptions:
-    """The options of a plain `agent-shell chat`."""
+    """The options of a plain `agent-shell chat`, by default with a journal in memory."""
     return ChatOptions(
         prompt,
         "puppet",
@@ -47,9 +53,10 @@ def options(
         on_failure,
         InputForm.LINES,
         OutputForm.TEXT,
-        "memory",
+        "memory" if journal is None else str(journal),
         color=True,
         debug=False,
+        interrupted=interrupted,
     )
 
 
@@ -176,9 +183,15 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    tmp_path: Path, chosen: ChatOptions | None = None, agent: Agent | None = None
+    tmp_path: Path,
+    chosen: ChatOptions | None = None,
+    agent: Agent | None = None,
+    *,
+    ready: str = "/help shows the commands",
+    journal: Journal | None = None,
 ) -> AsyncIterator[Stage]:
     """A live prompt in this process; it is left at the end."""
+    chosen = chosen or options()
     puppet = Puppet()
     stdout = _Stdout()
     size = Size(ROWS, COLUMNS)
@@ -188,26 +201,29 @@ async def stage(
         with create_app_session(input=keys, output=output):
             model = Model(agent or puppet, "puppet", "")
             look = Look.of(color=True, encoding="utf-8")
-            shell = Shell(chosen or options(), model, terminal, look, tmp_path)
+            journal = journal or open_journal(chosen.journal)
             on_stage = Stage(keys, stdout, puppet)
-            on_stage.shell = asyncio.create_task(shell.run())
-            await on_stage.until("/help shows the commands")
+            on_stage.shell = asyncio.create_task(
+                converse(chosen, model, journal, terminal, look, tmp_path)
+            )
             try:
+                await on_stage.until(ready)
                 yield on_stage
             finally:
                 keys.close()
                 await on_stage.code()
+                await journal.close()
 
 
 class Program:
     """The real program on a real pseudo-terminal."""
 
-    def __init__(self, *arguments: str, data: Path, **environ: str) -> None:
+    def __init__(self, *arguments: str, data: Path, script: str = "", **environ: str) -> None:
         self.screen = Screen()
         path = os.pathsep.join([str(ROOT / "core"), str(ROOT / "cli")])
         environment = {
             **{k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TMUX")},
-            "PYTHONPATH": path,
+            "PYTHONPATH": os.pathsep.join([path, str(ROOT / "tests")]),
             "PYTHONUTF8": "1",
             "TERM": "xterm-256color",
             "AGENT_SHELL_DATA_DIR": str(data),
@@ -215,7 +231,7 @@ class Program:
         }
         self.child: pexpect.spawn[str] = pexpect.spawn(
             sys.executable,
-            ["-m", "agent_shell_cli", "chat", *arguments],
+            ["-c", script] if script else ["-m", "agent_shell_cli", "chat", *arguments],
             env=environment,
             encoding="utf-8",
             dimensions=(ROWS, COLUMNS),

@@ -7,11 +7,14 @@ is `agent-shell chat` in scripted mode with one of the `AGENTS` below.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +35,16 @@ from agent_shell_cli.models import Model
 from agent_shell_cli.options import ChatOptions, InputForm, OnFailed, OutputForm
 from agent_shell_cli.scripted import run
 
-__all__ = ["Ended", "chat", "program", "run_program", "start", "start_with_agent", "with_agent"]
+__all__ = [
+    "Ended",
+    "chat",
+    "environment",
+    "program",
+    "run_program",
+    "start",
+    "start_with_agent",
+    "with_agent",
+]
 
 # No run takes that long; it bounds a test that would hang.
 _TIMEOUT_S = 60
@@ -57,16 +69,28 @@ class Ended:
         return [json.loads(line) for line in self.lines]
 
 
+@functools.cache
+def _data_folder() -> str:
+    folder = tempfile.TemporaryDirectory(prefix="agent-shell-tests-")
+    atexit.register(folder.cleanup)
+    return folder.name
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The environment of a run: no test sees or touches the user's own sessions."""
+    return {**os.environ, "AGENT_SHELL_DATA_DIR": _data_folder(), **changes}
+
+
 def program(*arguments: str) -> list[str]:
     """The command that runs the program; a warning is an error in it."""
     return [sys.executable, "-W", "error", "-m", "agent_shell_cli", *arguments]
 
 
 def run_program(
-    *arguments: str, input: bytes = b"", environment: Mapping[str, str] | None = None
+    *arguments: str, input: bytes = b"", changes: Mapping[str, str] | None = None
 ) -> Ended:
-    """Runs the program with `input` on a pipe."""
-    return _finish(program(*arguments), input, environment)
+    """Runs the program with `input` on a pipe, and `changes` to its environment."""
+    return _finish(program(*arguments), input, changes)
 
 
 def chat(*arguments: str, input: bytes = b"") -> Ended:
@@ -94,20 +118,24 @@ def _start(command: list[str], stdout: int) -> subprocess.Popen[bytes]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE
+            command,
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            env=environment(),
         )
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _finish(command: list[str], input: bytes, environment: Mapping[str, str] | None) -> Ended:
+def _finish(command: list[str], input: bytes, changes: Mapping[str, str] | None) -> Ended:
     done = subprocess.run(
         command,
         input=input,
         capture_output=True,
         timeout=_TIMEOUT_S,
         check=False,
-        env={**os.environ, **(environment or {})},
+        env=environment(**(changes or {})),
     )
     return Ended(done.returncode, done.stdout, done.stderr.decode())
 

@@ -7,10 +7,12 @@ prompt, the progress bars and the model are heavy, `--version` is not.
 from __future__ import annotations
 
 import enum
+import itertools
 import json
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from typing import Annotated, Literal, TextIO
 
 import typer
@@ -23,10 +25,12 @@ from agent_shell_cli.options import (
     ChatOptions,
     InputForm,
     OnFailed,
+    OnInterrupted,
     OutputForm,
     StressOptions,
 )
 from agent_shell_cli.printable import printable
+from agent_shell_cli.resuming import CHOOSE, session_key
 from agent_shell_cli.sessions.commands import register as register_sessions
 
 __all__ = ["app", "main"]
@@ -48,6 +52,7 @@ Examples:
   agent-shell chat < questions.txt > answers.txt
   agent-shell chat "Summarise this:" --input text < notes.txt
   agent-shell chat --output stream-json < questions.txt
+  agent-shell --continue                        go on where you left off in this folder
   agent-shell --stress --n 5000                 the same as: agent-shell stress --n 5000
 """
 
@@ -77,7 +82,31 @@ _Model = Annotated[
     ),
 ]
 _Session = Annotated[
-    str, typer.Option("-s", "--session", metavar="KEY", help="The session to use.")
+    str | None,
+    typer.Option(
+        "-s",
+        "--session",
+        metavar="KEY",
+        help="The session to use, made if it is not there; by default a new one.",
+    ),
+]
+_Continue = Annotated[
+    bool, typer.Option("-c", "--continue", help="The session last used of those begun here.")
+]
+_Resume = Annotated[
+    str | None,
+    typer.Option(
+        "--resume",
+        metavar="[ID]",
+        help="The session whose key begins like this; without an ID, choose from a list.",
+    ),
+]
+_Interrupted = Annotated[
+    OnInterrupted | None,
+    typer.Option(
+        help="What to do with a turn that a crash cut off. By default the live prompt asks, "
+        "and scripted mode skips it and says so."
+    ),
 ]
 _OnBusy = Annotated[_Busy, typer.Option(help="What an input means while a turn runs.")]
 _OnFailure = Annotated[
@@ -105,7 +134,19 @@ _Print = Annotated[
     bool, typer.Option("--print", help="Scripted mode on a terminal too; needs a PROMPT there.")
 ]
 _Journal = Annotated[
-    str, typer.Option(metavar="PATH|memory", help="Where sessions are kept; for now: memory.")
+    str | None,
+    typer.Option(
+        metavar="PATH|memory",
+        help="Where sessions are kept; by default in the user-data folder.",
+    ),
+]
+_StressJournal = Annotated[
+    str | None,
+    typer.Option(
+        "--journal",
+        metavar="PATH|memory",
+        help="What records the flood; by default a file that is deleted at the end.",
+    ),
 ]
 _Color = Annotated[
     bool | None,
@@ -144,13 +185,16 @@ def _root(
 def chat(
     prompt: _Prompt = None,
     model: _Model = "embedded",
-    session: _Session = "default",
+    session: _Session = None,
+    continue_: _Continue = False,
+    resume: _Resume = None,
     busy: _OnBusy = _Busy.QUEUE,
     on_failure: _OnFailure = None,
+    interrupted: _Interrupted = None,
     input: _Input = InputForm.LINES,
     output: _Output = OutputForm.TEXT,
     print_: _Print = False,
-    journal: _Journal = "memory",
+    journal: _Journal = None,
     color: _Color = None,
     debug: _Debug = False,
 ) -> None:
@@ -159,11 +203,11 @@ def chat(
     In scripted mode every line of standard input is a follow-up. A PROMPT comes
     before them; with --input text, it and the input are one follow-up.
     """
-    prompt = None if prompt is None else _proper("PROMPT", prompt)
-    session, journal = _proper("--session", session), _known_journal(journal)
+    prompt, session = _proper("PROMPT", prompt), _proper("--session", session)
+    key = session_key(session, continue_=continue_, resume=resume, journal=journal)
     lane, color = Lane(busy), _colored(color)
     options = ChatOptions(
-        prompt, model, session, lane, on_failure, input, output, journal, color, debug
+        prompt, model, key, lane, on_failure, input, output, journal, color, debug, interrupted
     )
     raise typer.Exit(_chat(options, scripted=print_))
 
@@ -199,7 +243,7 @@ def _standard(name: Literal["stdin", "stdout", "stderr"]) -> TextIO | None:
 def stress(
     n: _N = 5000,
     sessions: _Sessions = 1,
-    journal: _Journal = "memory",
+    journal: _StressJournal = None,
     producers: _Producers = 4,
     queue_limit: _QueueLimit = None,
     chaos: _Chaos = False,
@@ -212,7 +256,7 @@ def stress(
 
     The exit code is 0 only if nothing was lost, doubled or out of order.
     """
-    journal, color = _known_journal(journal), _colored(color)
+    color = _colored(color)
     options = StressOptions(
         n, sessions, journal, producers, queue_limit, chaos, seed, json_, color, debug
     )
@@ -256,16 +300,9 @@ def models_pull(color: _Color = None, debug: _Debug = False) -> None:
     models_command.pull(color=_colored(color))
 
 
-def _known_journal(journal: str) -> str:
-    """The one place that says which journals there are."""
-    if journal != "memory":
-        raise UsageError(
-            f"--journal {journal}: sessions can't be kept in a file yet; use --journal memory"
-        )
-    return journal
-
-
-def _proper(name: str, value: str) -> str:
+def _proper(name: str, value: str | None) -> str | None:
+    if value is None:
+        return None
     if not value.strip():
         raise UsageError(f"{name} is empty; give it a text or leave it out")
     try:
@@ -283,10 +320,11 @@ def _colored(color: bool | None) -> bool | None:
 
 
 def _with_command(arguments: list[str]) -> list[str]:
-    """The arguments with the command that they leave out.
+    """The arguments with what they leave out: a command, and the ID of `--resume`.
 
     No command is `chat`; `--stress` instead of one is `stress`.
     """
+    arguments = list(_with_id(arguments))
     if arguments and not arguments[0].startswith("-"):
         return arguments
     if "--stress" in arguments:
@@ -294,6 +332,14 @@ def _with_command(arguments: list[str]) -> list[str]:
     if arguments and arguments[0] in _ROOT_OPTIONS:
         return arguments
     return ["chat", *arguments]
+
+
+def _with_id(arguments: list[str]) -> Iterator[str]:
+    # Options whose value may be left out are none of typer's.
+    for argument, behind in itertools.zip_longest(arguments, arguments[1:], fillvalue="-"):
+        yield argument
+        if argument == "--resume" and behind.startswith("-"):
+            yield CHOOSE
 
 
 _ROOT_OPTIONS = ("-h", "--help", "--version", "--install-completion", "--show-completion")

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import contextvars
 import types
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 from agent_shell import errors
@@ -406,18 +406,19 @@ class Session:
         if start is not None and start is self._state.turn:
             self._start(start, ticket)
         if fetch is not None:
-            # After the facts, which the journal has to know of before it is asked.
-            self._fetching = asyncio.ensure_future(self._fetch(fetch))
+            # Asked in this very step, between its facts and the next ones: `after` is a
+            # place in the queue of this moment.
+            asked = self._engine.journal.fetch(self.key, fetch.after, fetch.limit)
+            self._fetching = asyncio.ensure_future(self._fetched(fetch.number, asked))
         return ticket
 
-    async def _fetch(self, fetch: Fetch) -> None:
-        journal = self._engine.journal
+    async def _fetched(self, number: int, asked: Awaitable[list[FollowUp]]) -> None:
         try:
-            follow_ups = await journal.fetch(self.key, fetch.after, fetch.limit)
+            follow_ups = await asked
         except Exception as error:
             self._perform(Unwritten(frozenset(), None, errors.reason_of(error)))
         else:
-            self._perform(Fetched(fetch.number, follow_ups))
+            self._perform(Fetched(number, follow_ups))
 
     def _record(self, facts: list[Fact], told: list[Fact] | None = None) -> Ticket:
         told = facts if told is None else told

@@ -185,7 +185,9 @@ class Crashes:
         self.phases[phase] += 1
         if any(id not in told.acknowledged for id in file.rows if id not in told.receipts):
             self.phases["accepted, and not yet acknowledged"] += 1
-        if any(row.state == "answered" and row.id not in told.receipts for row in file.rows.values()):
+        if any(
+            row.state == "answered" and row.id not in told.receipts for row in file.rows.values()
+        ):
             self.phases["answered, and not yet told (handoff)"] += 1
         for turn in file.turns:
             if turn.state == "running":

@@ -48,7 +48,9 @@ def report(crashes: Crashes, owners: Owners, seconds: float) -> dict[str, Any]:
 
 def main() -> int:
     """Runs the campaign that the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=300, help="kills of a lone owner")
     parser.add_argument("--successions", type=int, default=30, help="rounds with two owners")
     parser.add_argument("--seed", type=int, default=1)

@@ -211,8 +211,8 @@ class Ledger:
         self._order_stands(file)
 
     def _nothing_lost(self, file: Snapshot) -> None:
-        for id in self.acknowledged - file.rows.keys():
-            self.fault("lost", f"{id} was acknowledged and is not in the file")
+        for id in (self.acknowledged | self.texts.keys()) - file.rows.keys():
+            self.fault("lost", f"{id} was accepted and is not in the file")
         for id, text in self.texts.items():
             row = file.rows.get(id)
             if row is not None and id not in self.changing and row.text != text:
@@ -289,6 +289,24 @@ class Ledger:
         if shown != after.queue[: len(shown)] or opened["count"] != len(after.queue):
             self.fault("out_of_order", f"the file has {after.queue}, and told was {shown}")
         self._take_up(after)
+
+    def taken_over(self, file: Snapshot) -> None:
+        """Another worker has taken the session from one that may still be there."""
+        self.crashed(file)
+        self._take_up(file)
+
+    def hears_late(self, line: dict[str, Any], file: Snapshot) -> None:
+        """A line of a worker that has lost the session: true at best, and nothing new."""
+        event = line.get("told", {})
+        row = file.rows.get(line.get("id", event.get("id", "")))
+        if ("accepted" in line or event.get("type") == "follow_up.accepted") and row is None:
+            self.fault("ghost", f"a stopped worker acknowledged {line}")
+        if event.get("type") == "receipt" and (row is None or row.state != event["state"]):
+            self.fault("ghost", f"a stopped worker told of {event}, the file has {row}")
+        if event.get("type") == "turn.started" and event["turn"] not in {
+            turn.number for turn in file.turns if turn.id == event["id"]
+        }:
+            self.fault("ghost", f"a stopped worker started {event}")
 
     def _take_up(self, file: Snapshot) -> None:
         """From here on the file is what the driver believes."""

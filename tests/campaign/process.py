@@ -20,7 +20,7 @@ __all__ = ["Worker", "WorkerDied"]
 
 _SCRIPT = Path(__file__).with_name("worker.py")
 # A worker that says nothing for so long is stuck, in seconds.
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
 
 
 class WorkerDied(Exception):
@@ -41,7 +41,10 @@ class Worker:
             bufsize=0,
         )
         assert self._process.stdin is not None
-        os.set_blocking(self._process.stdin.fileno(), False)
+        assert self._process.stdout is not None
+        self._in = self._process.stdin.fileno()
+        self._out = self._process.stdout.fileno()
+        os.set_blocking(self._in, False)
 
     @property
     def pid(self) -> int:
@@ -52,20 +55,18 @@ class Worker:
         """Writes one command; hears what is said meanwhile, so that neither waits for the other."""
         left = memoryview((json.dumps(command) + "\n").encode())
         while left:
-            said, room, _ = select.select([self._process.stdout], [self._process.stdin], [])
+            said, room, _ = select.select([self._out], [self._in], [])
             if said and not self._take():
                 return
             if room:
-                assert self._process.stdin is not None
-                left = left[os.write(self._process.stdin.fileno(), left) :]
+                left = left[os.write(self._in, left) :]
 
     def listen(self, seconds: float) -> bool:
         """Hears what it says within `seconds`, at least one look; false at its end."""
-        assert self._process.stdout is not None
         until = time.monotonic() + seconds
         while True:
             left = until - time.monotonic()
-            ready, _, _ = select.select([self._process.stdout], [], [], max(left, 0.0))
+            ready, _, _ = select.select([self._out], [], [], max(left, 0.0))
             if not ready:
                 return True
             if not self._take():
@@ -73,11 +74,19 @@ class Worker:
             if left <= 0:
                 return True
 
-    def wait_for(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Hears it until it says what is wanted; raises `WorkerDied`."""
+    def wait_for(
+        self, wanted: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE_S
+    ) -> dict[str, Any]:
+        """Hears it until it says what is wanted; raises `WorkerDied` if it does not."""
         found: list[dict[str, Any]] = []
-        told, self.hear = self.hear, lambda line: (told(line), found.append(line))[0]
-        until = time.monotonic() + PATIENCE_S
+        told = self.hear
+
+        def hear(line: dict[str, Any]) -> None:
+            told(line)
+            found.append(line)
+
+        self.hear = hear
+        until = time.monotonic() + seconds
         try:
             while True:
                 for line in found:
@@ -90,12 +99,16 @@ class Worker:
             self.hear = told
 
     def _take(self) -> bool:
-        assert self._process.stdout is not None
-        chunk = os.read(self._process.stdout.fileno(), 1 << 16)
+        chunk = os.read(self._out, 1 << 16)
         *lines, self._said = (self._said + chunk).split(b"\n")
         for line in lines:
             self.hear(json.loads(line))
         return bool(chunk)
+
+    def catch_up(self) -> None:
+        """Hears all that it has said until now."""
+        while select.select([self._out], [], [], 0)[0] and self._take():
+            pass
 
     def kill(self) -> str:
         """SIGKILL; hears the rest; returns what its writing thread was at."""
@@ -137,7 +150,8 @@ class Worker:
 
 # What the writing thread had begun last.
 _PHASES = (
-    ("COMMIT", "commit, or after it"),
+    ("COMMIT", "commit"),
+    ("IDLE", "between two commits"),
     ("BEGIN", "begin"),
     ("SAVEPOINT", "write: savepoint"),
     ("RELEASE", "write: savepoint"),

@@ -19,7 +19,7 @@ import random
 import sqlite3
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from agent_shell.agents.base import AgentEvent
 from agent_shell.errors import JournalError, SessionOwned
 from agent_shell.events import as_json
 from agent_shell.journal.sqlite import SqliteJournal
+from agent_shell.journal.sqlite.writer import Answer
 from agent_shell.session import Session
 from agent_shell.state import Lane
 
@@ -110,7 +111,14 @@ def say(**line: Any) -> None:
 
 
 def watch_writer(journal: SqliteJournal, phases: Phases, settings: Settings) -> Any:
-    """Has the writing connection say what it does, and checkpoint as often as is wanted."""
+    """Has the writing thread say what it does, and checkpoint as often as is wanted."""
+    answer = journal._writer._answer
+
+    def tell(answers: Sequence[Answer]) -> None:
+        phases.statement("IDLE")
+        answer(answers)
+
+    journal._writer._answer = tell  # type: ignore[method-assign]
 
     def prepare(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA wal_autocheckpoint = {settings.checkpoint}")
@@ -120,9 +128,11 @@ def watch_writer(journal: SqliteJournal, phases: Phases, settings: Settings) -> 
 
 
 def checkpoint_always(path: str, phases: Phases) -> None:
-    """Checkpoints without a pause, so that kills hit checkpoints."""
+    """Checkpoints all the time, so that kills hit checkpoints."""
+    never = threading.Event()
     connection = sqlite3.connect(path, isolation_level=None, timeout=1.0)
-    while True:
+    # A pause after each, for it takes the lock that the journal writes under.
+    while not never.wait(0.003):
         phases.checkpoint(True)
         with contextlib.suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()

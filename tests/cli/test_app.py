@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from agent_shell.schema import event_schema
-from support_scripted import program, run_program, start
+from support_scripted import environment, program, run_program, start
 
 
 def test_the_version_is_said() -> None:
@@ -58,12 +58,18 @@ def test_stress_is_an_option_too() -> None:
         (["chat", "-m", "echo:-1"], "echo:WORDS_PER_SECOND"),
         (["chat", "-m", "echo", ""], "PROMPT is empty"),
         (["chat", "-m", "echo", "-s", " "], "--session is empty"),
-        (["chat", "-m", "echo", "--journal", "x.db"], "use --journal memory"),
+        (["chat", "-m", "echo", "--journal", "/dev/null/x"], "/dev/null/x"),
+        (["chat", "-m", "echo", "--journal", "/"], "--journal / is a folder"),
+        (["chat", "-m", "echo", "-c", "-s", "k"], "give one of them"),
+        (["chat", "-m", "echo", "-c", "--journal", "memory"], "memory has nothing to look at"),
+        (["chat", "-m", "echo", "--resume", "nope"], "nope"),
+        (["chat", "-m", "echo", "--resume"], "needs a terminal to choose at"),
+        (["chat", "-m", "echo", "--interrupted", "ask"], "use retry or skip"),
         (["stress", "--n", "0"], "--n"),
         (["stress", "--sessions", "0"], "--sessions"),
         (["stress", "--producers", "0"], "--producers"),
         (["stress", "--queue-limit", "0"], "--queue-limit"),
-        (["stress", "--journal", "x.db"], "use --journal memory"),
+        (["stress", "--journal", "/dev/null/x"], "/dev/null/x"),
     ],
 )
 def test_a_wrong_command_line_is_a_usage_error(arguments: list[str], complaint: str) -> None:
@@ -77,7 +83,10 @@ def test_a_wrong_command_line_is_a_usage_error(arguments: list[str], complaint: 
 def test_a_prompt_that_is_not_utf8_is_a_usage_error() -> None:
     """An argument that is not UTF-8 is named."""
     done = subprocess.run(
-        [*program("chat", "-m", "echo"), os.fsdecode(b"a\xff")], capture_output=True, check=False
+        [*program("chat", "-m", "echo"), os.fsdecode(b"a\xff")],
+        capture_output=True,
+        check=False,
+        env=environment(),
     )
     assert done.returncode == 2
     assert b"PROMPT is not UTF-8, from its character 2 on" in done.stderr
@@ -95,7 +104,12 @@ def test_heavy_libraries_stay_out(arguments: list[str]) -> None:
     """A start without a live prompt imports neither rich nor the prompt's library."""
     command = [sys.executable, "-X", "importtime", "-m", "agent_shell_cli", *arguments]
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
     )
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "agent_shell" in imported
@@ -126,7 +140,7 @@ def test_models_are_listed() -> None:
 
 def test_models_say_what_is_wrong() -> None:
     """A model that can't be used is listed with the reason."""
-    ended = run_program("models", environment={"AGENT_SHELL_MODEL_PATH": "/nowhere/x.gguf"})
+    ended = run_program("models", changes={"AGENT_SHELL_MODEL_PATH": "/nowhere/x.gguf"})
     assert ended.code == 0
     assert "not usable" in ended.lines[1]
     assert "/nowhere/x.gguf" in ended.lines[1]
@@ -134,6 +148,6 @@ def test_models_say_what_is_wrong() -> None:
 
 def test_a_pull_that_fails_says_so() -> None:
     """A model that can't be fetched ends with the reason, and exit code 4."""
-    ended = run_program("models", "pull", environment={"AGENT_SHELL_MODEL_PATH": "/nowhere"})
+    ended = run_program("models", "pull", changes={"AGENT_SHELL_MODEL_PATH": "/nowhere"})
     assert (ended.code, ended.out) == (4, b"")
     assert ended.err.startswith("agent-shell: ")

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from agent_shell.schema import event_schema
-from support_scripted import chat, program, run_program, start
+from support_scripted import chat, environment, program, run_program, start
 
 
 def test_each_line_is_answered_in_order() -> None:
@@ -148,7 +148,7 @@ def test_output_is_utf8_whatever_the_locale() -> None:
     ended = run_program(
         *("chat", "-m", "echo"),
         input="grüß 👍🏽\n".encode(),
-        environment={"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        changes={"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
     )
     assert ended.out.decode() == "grüß 👍🏽\n"
 
@@ -199,7 +199,9 @@ def test_streams_that_are_closed() -> None:
 
     def shell(rest: str) -> subprocess.CompletedProcess[bytes]:
         command = f"{line} {rest}"
-        return subprocess.run(["sh", "-c", command], capture_output=True, check=False)
+        return subprocess.run(
+            ["sh", "-c", command], capture_output=True, check=False, env=environment()
+        )
 
     assert shell("hello <&-").stdout == b"hello\n"
     assert shell("<&-").returncode == 2
@@ -216,6 +218,7 @@ def _on_a_terminal(*arguments: str) -> tuple[int, bytes, bytes]:
             stdin=theirs,
             capture_output=True,
             check=False,
+            env=environment(),
         )
     finally:
         os.close(ours)
@@ -245,6 +248,7 @@ def test_a_terminal_gets_nothing_that_it_would_obey() -> None:
         stdout=theirs,
         stderr=subprocess.PIPE,
         check=False,
+        env=environment(),
     )
     shown = os.read(ours, 1000).decode()
     os.close(ours)

@@ -6,11 +6,14 @@ import asyncio
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
 
+from agent_shell import EchoAgent, Engine
+from agent_shell.journal.sqlite import SqliteJournal
 from agent_shell_cli import stress
 from agent_shell_cli.exits import Exit, UsageError
 from agent_shell_cli.options import StressOptions
@@ -106,6 +109,27 @@ async def test_a_flood_is_answered_to_the_last_follow_up_on_a_flat_stack():
     assert result.rejected == 0
 
 
+async def test_a_flood_is_as_flat_on_a_durable_journal():
+    """By default a flood is recorded as chats are, in a file that is gone at the end."""
+    result = await flooded(journal=None, sessions=2)
+    assert result.faults == []
+    assert result.answered == 400
+    assert result.journal == "a temporary file"
+
+
+async def test_a_flood_needs_a_journal_without_a_queue(tmp_path: Path):
+    """Where an earlier flood has left a queue, the order could not be told: it is refused."""
+    path = str(tmp_path / "sessions.sqlite")
+    journal = SqliteJournal(path)
+    async with Engine(EchoAgent(), journal=journal) as engine:
+        session = await engine.open("stress-1")
+        session.put_on_hold()
+        await session.submit("left")
+    await journal.close()
+    with pytest.raises(UsageError, match="has a queue of an earlier flood"):
+        await flooded(journal=path)
+
+
 async def test_one_follow_up_is_a_flood_too():
     """The smallest run has all figures."""
     result = await flooded(n=1, producers=1)
@@ -163,11 +187,11 @@ async def test_an_interrupted_flood_keeps_what_it_measured():
 
 
 def test_what_cannot_be_flooded_is_refused_with_a_reason():
-    """A count below 1 and an unknown journal are usage errors."""
+    """A count below 1 and a journal that can't be opened are usage errors."""
     with pytest.raises(UsageError, match="--producers is 0; it must be at least 1"):
         stress.run(options(producers=0))
-    with pytest.raises(UsageError, match="no journal 'nowhere'"):
-        stress.run(options(journal="nowhere"))
+    with pytest.raises(UsageError, match="the journal /dev/null/x can't be made"):
+        stress.run(options(journal="/dev/null/x"))
 
 
 def test_json_is_one_object_with_every_figure_of_the_contract():

@@ -157,7 +157,6 @@ class TestARaisingJournal:
         assert [f.text for f in await session.close(drain=False)] == ["b"]
         assert session.phase is Phase.CLOSED
 
-
     async def test_a_close_tries_once_more_to_record_what_was_refused(self):
         """A receipt that the journal refused is not forgotten at the end."""
         journal, agent = BrokenJournal(), StepAgent()

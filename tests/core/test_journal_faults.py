@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -185,6 +186,23 @@ class TestRefusedInARow:
             await file.session.submit("y", id="y")
             assert (await agent.step(1)).turn.id == "y"
 
+    async def test_what_came_before_it_stays(self, tmp_path: Path):
+        """Of batches that share a commit, those before the refused one are recorded."""
+        async with opened(tmp_path, StepAgent()) as file:
+            file.session.put_on_hold()
+            gate = threading.Event()
+            # While the writing thread waits, what is put shares the next commit.
+            waiting = asyncio.create_task(file.journal.change(lambda _: gate.wait()))
+            senders = ["ann", "ann", "\ud83d", "ann"]
+            accepts = [asyncio.create_task(file.session.submit("x", sender=s)) for s in senders]
+            await until(lambda: file.session.waiting_count == 4)
+            gate.set()
+            told = await asyncio.gather(*accepts, return_exceptions=True)
+            await waiting
+            assert [isinstance(one, JournalError) for one in told] == [False, False, True, True]
+            assert len(file.session.waiting) == 2
+            assert len(await file.journal.entries("s")) == 2
+
     async def test_other_sessions_are_not_touched(self, tmp_path: Path):
         """One session's refusal is not another's."""
         async with opened(tmp_path, StepAgent()) as file:
@@ -194,3 +212,21 @@ class TestRefusedInARow:
             assert isinstance(first, JournalError)
             assert isinstance(second, FollowUpAccepted)
             assert other.hold is None
+
+
+async def test_a_look_beyond_the_window_is_of_the_moment_at_which_it_was_wanted(tmp_path: Path):
+    """What is moved right after it was asked for is not brought in a second time."""
+    journal = SqliteJournal(tmp_path / "sessions.sqlite", window=4)
+    engine = Engine(StepAgent(), journal=journal)
+    session = await engine.open("s")
+    session.put_on_hold()
+    for id in "abcdefgh":
+        await session.submit(id, id=id)
+    session.remove("a")
+    session.remove("b")  # half of the window is left: the journal is asked for what is behind d
+    session.move("d", 1)
+    await until(lambda: len(session.waiting) > 2)
+    assert [f.id for f in session.waiting] == ["d", "c", "e", "f", "g", "h"]
+    assert session.waiting_count == 6
+    await engine.close(drain=False)
+    await journal.close()

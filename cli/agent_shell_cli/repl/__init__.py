@@ -3,36 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from agent_shell_cli.exits import Exit
-from agent_shell_cli.models import open_model
+from agent_shell_cli.journals import open_journal
+from agent_shell_cli.models import Model, open_model
 from agent_shell_cli.options import ChatOptions
 from agent_shell_cli.repl.history import data_dir
 from agent_shell_cli.repl.look import Look
-from agent_shell_cli.repl.shell import Shell
+from agent_shell_cli.repl.opening import converse
 from agent_shell_cli.repl.terminal import Terminal
 
 __all__ = ["run"]
 
+# For what was told to stop, in seconds, before the process ends all the same.
+_STOP_S = 0.2
 
-def run(options: ChatOptions) -> int:
-    """Runs the live prompt on standard input and output; returns the exit code."""
+
+def run(options: ChatOptions, model: Model | None = None) -> int:
+    """Runs the live prompt on standard input and output; returns the exit code.
+
+    `model` is the one that `options` names, where it is open already.
+
+    Does not return, but ends the process with the same code, where an agent
+    keeps running although it was told to stop.
+    """
     try:
-        return asyncio.run(_run(options))
+        return asyncio.run(_run(options, model or open_model(options.model)))
     except KeyboardInterrupt:
         return Exit.INTERRUPTED  # while it was leaving: the terminal is as it was
 
 
-async def _run(options: ChatOptions) -> int:
-    model = open_model(options.model)
-    terminal = Terminal.open()
-    look = Look.of(color=options.color is not False, encoding=terminal.encoding)
-    # `patch_stdout` is a net: what some library prints goes above the prompt.
-    with (
-        create_app_session(input=terminal.input, output=terminal.output),
-        patch_stdout(raw=True),
-    ):
-        return await Shell(options, model, terminal, look, data_dir()).run()
+async def _run(options: ChatOptions, model: Model) -> int:
+    journal = open_journal(options.journal)
+    try:
+        terminal = Terminal.open()
+        look = Look.of(color=options.color is not False, encoding=terminal.encoding)
+        # `patch_stdout` is a net: what some library prints goes above the prompt.
+        with (
+            create_app_session(input=terminal.input, output=terminal.output),
+            patch_stdout(raw=True),
+        ):
+            code = await converse(options, model, journal, terminal, look, data_dir())
+    finally:
+        await journal.close()
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if rest and (await asyncio.wait(rest, timeout=_STOP_S))[1]:
+        # What still runs would keep the interpreter from its end.
+        os._exit(code)
+    return code

@@ -80,10 +80,10 @@ def _named(sign: str, number: int, text: str, look: Look, width: int) -> Line:
 
 
 def _waiting(view: View, now: Snapshot, look: Look, width: int, room: int) -> list[Line]:
-    count = len(now.waiting)
+    count = now.count
     if not count or room <= 0:
         return []
-    shown = count if count <= room else room - 1
+    shown = min(len(now.waiting), count if count <= room else room - 1)
     lines = [
         ("class:quiet", waiting_line(view.number(f.id), f.text, look, width))
         for f in islice(now.waiting, shown)
@@ -102,10 +102,13 @@ def _status(view: View, now: Snapshot, look: Look, width: int, time: float) -> l
     elif (held := _held(now, look, time)) is not None:
         lines.append(("class:held", held))
     if view.leaving:
-        left = len(now.waiting) + (now.phase in (Phase.RUNNING, Phase.STOPPING))
+        left = now.count + (now.phase in (Phase.RUNNING, Phase.STOPPING))
         lines.append(
             ("class:held", f"leaving after {counted(left, 'follow-up')} · Ctrl+C leaves now")
         )
+    if now.attached is not None:
+        attached = f"attached to process {now.attached}: what you type goes into its queue"
+        lines.append(("class:quiet", attached))
     if view.notice:
         lines.append(("class:held", view.notice))
     return [(style, cut(text, width, look.ellipsis)) for style, text in lines]
@@ -115,11 +118,12 @@ def _held(now: Snapshot, look: Look, time: float) -> str | None:
     hold = now.hold
     if hold is None or hold.reason is HoldReason.CLOSING:
         return None
-    if not now.waiting and hold.reason is not HoldReason.USER:
+    if not now.count and hold.reason is not HoldReason.USER:
         return None  # it holds nothing back: the next input ends it
-    said = f"{look.pause} {_REASONS[hold.reason]}"
+    reason = "held: a turn was cut off" if now.cut_off else _REASONS[hold.reason]
+    said = f"{look.pause} {reason}"
     if hold.until is not None:
         said += f", goes on in {max(0, math.ceil(hold.until - time))} s"
-    if now.waiting:
-        said += f" · {counted(len(now.waiting), 'follow-up')}"
-    return f"{said} · /resume or Enter goes on"
+    if now.count:
+        said += f" · {counted(now.count, 'follow-up')}"
+    return f"{said} · {'/retry (or Enter) or /skip' if now.cut_off else '/resume or Enter goes on'}"

@@ -38,6 +38,8 @@ class Verb(enum.StrEnum):
     QUEUE = "queue"
     HOLD = "hold"
     RESUME = "resume"
+    RETRY = "retry"
+    SKIP = "skip"
     CLEAR = "clear"
     EXIT = "exit"
 
@@ -55,6 +57,8 @@ COMMANDS = (
     Command(Verb.QUEUE, "list what waits"),
     Command(Verb.HOLD, "let the running turn end and start no other"),
     Command(Verb.RESUME, "go on with what waits (an empty Enter does the same)"),
+    Command(Verb.RETRY, "run the turn again that was cut off (or empty Enter)"),
+    Command(Verb.SKIP, "drop the turn that was cut off"),
     Command(Verb.CLEAR, "withdraw everything that waits; the running turn goes on"),
     Command(Verb.EXIT, "leave when the queue is done, or is held"),
 )
@@ -67,6 +71,9 @@ KEYS = (
     ("Ctrl+D", "with no input: as /exit"),
 )
 
+# What only the process can do that owns the session.
+_OWNERS = frozenset({Verb.HOLD, Verb.RESUME, Verb.RETRY, Verb.SKIP, Verb.CLEAR})
+
 # A path or a lone slash is no command: those begin with one plain word.
 _COMMAND = re.compile(r"/([A-Za-z]+)(?:[ \t]+(.*))?[ \t]*\Z")
 
@@ -76,7 +83,8 @@ class Situation:
     """What the meaning of an input depends on.
 
     `busy` is the lane that Enter means while a turn runs; `hold` is why no turn
-    starts; `waiting` counts the follow-ups that wait.
+    starts; `waiting` counts the follow-ups that wait; `cut_off` says that the next of
+    them was cut off; `attached` is the process that owns the session, if not this one.
     """
 
     running: bool = False
@@ -85,6 +93,8 @@ class Situation:
     waiting: int = 0
     leaving: bool = False
     busy: Lane = Lane.QUEUE
+    cut_off: bool = False
+    attached: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +150,14 @@ def route(text: str, situation: Situation) -> Action:
     if situation.leaving:
         return Complain("leaving: no more input is taken")
     if (command := _COMMAND.match(text)) is not None:
-        return _command(command[1].lower(), command[2] or "")
+        return _command(command[1].lower(), command[2] or "", situation)
     # A hold that the user did not ask for, with nothing behind it, protects
     # nothing: the next input must not stick to it.
     release = situation.hold not in (None, HoldReason.USER) and situation.waiting == 0
-    lane = situation.busy if situation.running or situation.stopping else Lane.QUEUE
+    # Whether the owner's turn runs is seen by the owner alone; where none does, no
+    # lane means anything.
+    busy = situation.running or situation.stopping or situation.attached is not None
+    lane = situation.busy if busy else Lane.QUEUE
     return Send(text, lane, release)
 
 
@@ -154,7 +167,8 @@ def route_interrupt(draft: str, situation: Situation, warned: bool) -> Pressed:
         return Pressed.CLEAR_DRAFT
     if situation.leaving or warned:
         return Pressed.LEAVE
-    return Pressed.INTERRUPT if situation.running else Pressed.WARN
+    ours = situation.attached is None
+    return Pressed.INTERRUPT if situation.running and ours else Pressed.WARN
 
 
 def help_text() -> str:
@@ -165,7 +179,7 @@ def help_text() -> str:
     return "\n".join([*lines, "A space before a slash sends the line as it is."])
 
 
-def _command(name: str, argument: str) -> Action:
+def _command(name: str, argument: str, situation: Situation) -> Action:
     verb = next((command.verb for command in COMMANDS if command.verb == name), None)
     if verb is None:
         return Complain(
@@ -173,4 +187,8 @@ def _command(name: str, argument: str) -> Action:
         )
     if argument:
         return Complain(f"/{name} stands alone: it takes nothing behind it")
+    if situation.attached is not None and verb in _OWNERS:
+        return Complain(f"/{name} works only in process {situation.attached}, which owns this")
+    if verb in (Verb.RETRY, Verb.SKIP) and not situation.cut_off:
+        return Complain(f"/{name} is for a turn that was cut off, and there is none")
     return Call(verb)

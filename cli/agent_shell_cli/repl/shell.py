@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-from collections.abc import Coroutine, Generator, Sequence
-from itertools import islice
+from collections.abc import Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +12,30 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 
-from agent_shell import Engine, FollowUp, Lane, NotWaiting, OnFailure, Phase, Refused, State
-from agent_shell.events import Event, FollowUpAccepted, Receipt
+from agent_shell import (
+    FollowUp,
+    Journal,
+    Lane,
+    Observer,
+    Phase,
+    Refused,
+    Session,
+    State,
+)
+from agent_shell.events import Event, FollowUpAccepted, Receipt, SessionClosed
+from agent_shell.inbox import adopt_inbox
+from agent_shell.journal.sqlite import SqliteJournal
+from agent_shell_cli.attach import Attached
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.models import Model
 from agent_shell_cli.options import ChatOptions, OnFailed
+from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.history import InputHistory
 from agent_shell_cli.repl.keys import Draft, key_bindings
-from agent_shell_cli.repl.live import waiting_line
 from agent_shell_cli.repl.look import Look
+from agent_shell_cli.repl.owner import LISTED, Owner
 from agent_shell_cli.repl.renderer import Renderer
+from agent_shell_cli.repl.restored import kept
 from agent_shell_cli.repl.router import (
     Action,
     Call,
@@ -37,16 +49,26 @@ from agent_shell_cli.repl.router import (
     route,
     route_interrupt,
 )
+from agent_shell_cli.repl.signals import ending_signals
+from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.terminal import FrameOutput, Terminal
 from agent_shell_cli.repl.view import Snapshot, View, counted
 
-__all__ = ["Shell"]
+__all__ = ["Opened", "Shell"]
 
 # How long an agent may take to heed that it is to stop, when the user leaves.
-_STOP_S = 1.5
+_STOP_S = 1.0
 _REDRAW_S = 0.05
-_LISTED = 50
-_EVENTS = 100_000
+_LEFT = 9
+
+
+@dataclass(slots=True)
+class Opened:
+    """A session, owned or attached to, with its journal and its events."""
+
+    journal: Journal
+    observer: Observer
+    session: Session | Attached
 
 
 class Shell:
@@ -56,60 +78,105 @@ class Shell:
     """
 
     def __init__(
-        self, options: ChatOptions, model: Model, terminal: Terminal, look: Look, folder: Path
+        self,
+        options: ChatOptions,
+        model: Model,
+        opened: Opened,
+        terminal: Terminal,
+        look: Look,
+        folder: Path,
     ) -> None:
-        hold = options.on_failure in (None, OnFailed.HOLD, OnFailed.STOP)
-        engine = Engine(model.agent, on_failure=OnFailure.HOLD if hold else OnFailure.CONTINUE)
         self._options = options
         self._model = model
         self._terminal = terminal
         self._look = look
-        self._session = engine.session(options.session)
-        self._observer = self._session.observe(_EVENTS)
+        self._journal = opened.journal
+        self._session = opened.session
+        self._observer = opened.observer
         self._view = View()
         self._renderer = Renderer(self._view, self._snapshot, terminal, look)
-        self._prompt = self._make_prompt(InputHistory(folder, self._say))
+        self._speaker = Speaker(self._view, self._renderer, terminal, look)
+        self._owner: Owner | None = None
+        self._prompt = self._make_prompt(InputHistory(folder, self._speaker.say))
         self._app = self._prompt.app
         self._renderer.attach(self._app)
         self._tasks: set[asyncio.Task[None]] = set()
         self._warned = False  # that the next Ctrl-C leaves
         self._ended_by: Exit | None = None
+        self._over: BaseException | bool = False  # before the prompt stood
 
     async def run(self) -> int:
         """Runs until the user leaves, the terminal goes away or a signal ends it.
 
-        Returns the exit code: `TERMINATED` for a signal, `INCOMPLETE` if a
-        follow-up failed, was cancelled or is left, else `OK`.
+        Returns the exit code: `TERMINATED` for a signal, `REFUSED` where another
+        process took the session over, `INCOMPLETE` if a follow-up failed, was
+        cancelled or is left, else `OK`.
         """
         watching = self._spawn(self._watch())
-        showing = self._spawn(self._renderer.run())
-        with self._signals():
-            self._greet()
-            self._model.start(self._show_loading)
-            if self._options.prompt is not None:
-                self._spawn(self._submit(Send(self._options.prompt, Lane.QUEUE)))
+        self._spawn(self._renderer.run())
+        output = self._terminal.output
+        if isinstance(output, FrameOutput):
+            output.on_gone = self._terminate
+        with ending_signals(self._terminate):
             try:
-                await self._prompt.prompt_async(set_exception_handler=False)
+                await self._begin()
+                await self._prompt.prompt_async(
+                    set_exception_handler=False, pre_run=self._exit_if_over
+                )
             except EOFError:
                 self._ended_by = Exit.TERMINATED  # the terminal has gone
             finally:
-                left = await self._wind_down(watching, showing)
+                left = await self._wind_down(watching)
         if self._ended_by is not None:
             return self._ended_by
         return Exit.INCOMPLETE if left or self._view.unanswered else Exit.OK
 
-    async def _wind_down(
-        self, watching: asyncio.Task[None], showing: asyncio.Task[None]
-    ) -> list[FollowUp]:
-        """Ends what runs, shows the rest of it, and returns what is left in the queue."""
+    async def _begin(self) -> None:
+        self._greet()
+        if isinstance(self._session, Attached):
+            self._spawn(self._succeed(self._session))
+        else:
+            owner = self._own(self._session)
+            await owner.recall()
+            owner.come_back()
+        if self._options.prompt is not None:
+            self._spawn(self._submit(Send(self._options.prompt, Lane.QUEUE)))
+
+    async def _succeed(self, attached: Attached) -> None:
+        """Takes the session over when its owner is gone."""
+        session = await attached.run()
+        if session is not None:
+            self._session = session
+            self._speaker.say(
+                f"process {attached.owner.pid} no longer has the session: this shell does"
+            )
+            self._own(session).come_back(attached.running)
+
+    def _own(self, session: Session) -> Owner:
+        """Begins to answer."""
+        self._owner = Owner(
+            session, self._journal, self._view, self._speaker, self._options.interrupted
+        )
+        self._model.start(self._speaker.loading)
+        if isinstance(self._journal, SqliteJournal):
+            self._spawn(adopt_inbox(session, self._journal))
+        return self._owner
+
+    async def _wind_down(self, watching: asyncio.Task[None]) -> int:
+        """Ends what runs, shows the rest of it, and returns how many are left in the queue."""
+        self._view.leaving = True
         try:
             left = await self._session.close(drain=False, timeout=_STOP_S)
             self._observer.close()
-            showing.cancel()
-            await asyncio.gather(watching, showing, return_exceptions=True)
-            self._say_left(left)
+            rest = self._tasks - {watching}
+            for task in rest:
+                task.cancel()
+            await asyncio.gather(watching, *rest, return_exceptions=True)
+            count = max(len(left), self._session.waiting_count)
+            if count and self._ended_by is not Exit.REFUSED:
+                self._say_left(left, count)
             await self._renderer.commit()
-            return left
+            return count
         finally:
             await self._model.close()
 
@@ -120,7 +187,7 @@ class Shell:
         self._calm()
         action = route(draft.text, self._situation())
         if isinstance(action, Complain):
-            self._notice(action.text)
+            self._speaker.notice(action.text)
             return
         draft.reset(append_to_history=True)
         self._spawn(self._carry_out(action))
@@ -145,8 +212,8 @@ class Shell:
         match action:
             case Send():
                 await self._submit(action)
-            case Resume():
-                self._session.release()
+            case Resume() if self._owner is not None:
+                self._owner.session.release()
             case Call():
                 await self._call(action.verb)
             case _:
@@ -155,73 +222,72 @@ class Shell:
     async def _interrupt(self) -> None:
         pressed = route_interrupt("", self._situation(), self._warned)
         self._calm()
-        if pressed is Pressed.INTERRUPT:
-            self._session.interrupt()
+        if pressed is Pressed.INTERRUPT and self._owner is not None:
+            self._owner.session.interrupt()
         elif pressed is Pressed.LEAVE:
             self._leave(drain=False)
         else:
             self._warned = True
-            self._notice("press Ctrl+C again to leave")
+            self._speaker.notice("press Ctrl+C again to leave")
 
     async def _call(self, verb: Verb) -> None:
         match verb:
             case Verb.HELP:
-                self._say(help_text())
+                self._speaker.say(help_text())
             case Verb.QUEUE:
                 await asyncio.sleep(0)  # what was accepted just now gets its number
-                self._say(self._listing(self._session.waiting, _LISTED) or "nothing waits")
-            case Verb.HOLD:
-                self._session.put_on_hold()
-            case Verb.RESUME:
-                if self._session.hold is None:
-                    self._notice("nothing is held")
-                self._session.release()
-            case Verb.CLEAR:
-                await self._clear()
+                waiting, count = self._session.waiting, self._session.waiting_count
+                self._speaker.say(self._speaker.listing(waiting, count, LISTED) or "nothing waits")
             case Verb.EXIT:
                 self._leave(drain=True)
+            case _:
+                if self._owner is not None:
+                    await self._owner.rule(verb)
 
     # What happens in the background
 
     async def _watch(self) -> None:
         async for event in self._observer:
+            if self._owner is not None:
+                await self._owner.meet(event)
             self._view.fold(event, self._snapshot())
             self._heed(event)
             self._renderer.touch()
 
     def _heed(self, event: Event) -> None:
         """What an event means beyond being shown."""
+        if isinstance(event, SessionClosed) and not self._view.leaving:
+            self._lose()
         stop = self._options.on_failure is OnFailed.STOP
         if stop and isinstance(event, Receipt) and event.state is State.FAILED:
             self._leave(drain=False)
         if self._terminal.linear and isinstance(event, FollowUpAccepted) and event.position:
-            self._say(f"waits as number {self._view.number(event.id)}")
+            self._speaker.say(f"waits as number {self._view.number(event.id)}")
 
     async def _submit(self, action: Send) -> None:
-        if action.release:
-            self._session.release()
+        if action.release and self._owner is not None:
+            self._owner.session.release()
         try:
             await self._session.submit(action.text, lane=action.lane)
         except Refused as error:
             draft = self._prompt.default_buffer
             if not draft.text:
                 draft.document = Document(action.text)
-            self._notice(f"not accepted: {error}")
+            self._speaker.notice(f"not accepted: {error}")
 
-    async def _clear(self) -> None:
-        withdrawn = 0
-        for id in [follow_up.id for follow_up in self._session.waiting]:
-            with contextlib.suppress(NotWaiting, Refused):
-                self._session.remove(id)
-                withdrawn += 1
-            if withdrawn % 1000 == 0:
-                await asyncio.sleep(0)  # lets the screen and the running turn go on
-        nothing = "nothing waits (Ctrl+L clears the screen)"
-        self._say(f"{counted(withdrawn, 'follow-up')} withdrawn" if withdrawn else nothing)
+    def _lose(self) -> None:
+        """Another process has taken the session over while this one was stopped."""
+        self._ended_by = Exit.REFUSED
+        self._speaker.say(
+            f"session {printable_line(self._session.key)} was taken over by another process while "
+            "this one was stopped: what it had accepted is there"
+        )
+        self._prompt.default_buffer.append_to_history()  # the draft is not lost either
+        self._exit()
 
     def _leave(self, *, drain: bool) -> None:
         if drain and self._terminal.linear:
-            self._say("leaving when the queue is done; Ctrl+C leaves now")
+            self._speaker.say("leaving when the queue is done; Ctrl+C leaves now")
         self._view.leaving = True
         self._renderer.touch()
         self._spawn(self._close(drain))
@@ -235,12 +301,19 @@ class Shell:
         self._leave(drain=False)
 
     def _exit(self, error: BaseException | None = None) -> None:
-        if not self._app.is_running or self._app.is_done:
-            return
-        if error is None:
+        if not self._app.is_running:
+            self._over = error or True
+        elif self._app.is_done:
+            pass
+        elif error is None:
             self._app.exit()
         else:
             self._app.exit(exception=error)
+
+    def _exit_if_over(self) -> None:
+        """Leaves as soon as the prompt stands, where that was asked for earlier."""
+        if self._over:
+            self._exit(None if isinstance(self._over, bool) else self._over)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -257,49 +330,45 @@ class Shell:
 
     def _greet(self) -> None:
         note = f"{self._model.note}\n" if self._model.note else ""
-        self._say(f"agent-shell · {self._model.name} · /help shows the commands\n{note}".rstrip())
+        self._speaker.say(
+            f"agent-shell · {self._model.name} · /help shows the commands\n{note}".rstrip()
+        )
 
-    def _say(self, text: str) -> None:
-        self._view.say(text)
-        self._renderer.touch()
-
-    def _say_left(self, left: list[FollowUp]) -> None:
-        if left:
-            waited = f"{counted(len(left), 'follow-up')} left, which no turn answered:"
-            self._say(f"{waited}\n{self._listing(left, len(left))}")
-
-    def _notice(self, text: str) -> None:
-        if self._terminal.linear:
-            self._say(text)
-        self._view.notice = text
-        self._renderer.touch()
+    def _say_left(self, left: list[FollowUp], count: int) -> None:
+        said, listing = counted(count, "follow-up"), self._speaker.listing
+        if self._attached is not None:
+            queue = f"left in the queue of process {self._attached}"
+            self._speaker.say(f"{said} {queue}:\n{listing(left, count, LISTED)}")
+        elif isinstance(self._journal, SqliteJournal):
+            self._speaker.say(f"{listing(left, count, _LEFT)}\n{kept(count, self._options)}")
+        else:
+            self._speaker.say(
+                f"{said} dropped, which no turn answered:\n{listing(left, count, count)}"
+            )
 
     def _calm(self, _: object = None) -> None:
         """The user has gone on: what the last notice said is over."""
         self._warned = False
-        if self._view.notice:
-            self._view.notice = ""
-            self._renderer.touch()
-
-    def _show_loading(self, line: str) -> None:
-        self._view.loading = line
-        self._renderer.touch()
-
-    def _listing(self, waiting: Sequence[FollowUp], limit: int) -> str:
-        width = self._renderer.width
-        lines = [
-            waiting_line(self._view.number(f.id), f.text, self._look, width)
-            for f in islice(waiting, limit)
-        ]
-        if len(waiting) > limit:
-            lines.append(f"  {self._look.ellipsis} {len(waiting) - limit:,} more")
-        return "\n".join(lines)
+        self._speaker.calm()
 
     # How it is made
 
     def _snapshot(self) -> Snapshot:
-        session = self._session
-        return Snapshot(session.phase, session.hold, session.waiting)
+        session, waiting = self._session, self._session.waiting
+        beyond = session.waiting_count - len(waiting)
+        return Snapshot(
+            session.phase,
+            session.hold,
+            waiting,
+            beyond,
+            cut_off=session.cut_off is not None,
+            attached=self._attached,
+        )
+
+    @property
+    def _attached(self) -> int | None:
+        """The process that owns the session, where that is another one."""
+        return self._session.owner.pid if isinstance(self._session, Attached) else None
 
     def _situation(self) -> Situation:
         session, hold = self._session, self._session.hold
@@ -307,9 +376,11 @@ class Shell:
             running=session.phase is Phase.RUNNING,
             stopping=session.phase is Phase.STOPPING,
             hold=None if hold is None else hold.reason,
-            waiting=len(session.waiting),
+            waiting=session.waiting_count,
             leaving=self._view.leaving,
             busy=self._options.busy,
+            cut_off=session.cut_off is not None,
+            attached=self._attached,
         )
 
     def _make_prompt(self, history: InputHistory) -> PromptSession[None]:
@@ -329,21 +400,3 @@ class Shell:
         prompt.app.min_redraw_interval = _REDRAW_S
         prompt.default_buffer.on_text_changed += self._calm
         return prompt
-
-    @contextlib.contextmanager
-    def _signals(self) -> Generator[None]:
-        loop = asyncio.get_running_loop()
-        names = ("SIGTERM", "SIGHUP")
-        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-        output = self._terminal.output
-        if isinstance(output, FrameOutput):
-            output.on_gone = self._terminate
-        with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
-            for number in numbers:
-                loop.add_signal_handler(number, self._terminate)
-        try:
-            yield
-        finally:
-            with contextlib.suppress(NotImplementedError):
-                for number in numbers:
-                    loop.remove_signal_handler(number)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from agent_shell import FollowUp, Hold, HoldReason, Lane, Phase, State
@@ -25,7 +25,7 @@ from agent_shell.events import (
 from agent_shell_cli.printable import printable, printable_line
 from agent_shell_cli.repl.blocks import committed_boundary
 
-__all__ = ["TAIL_ROWS", "Block", "Kind", "Snapshot", "View", "counted"]
+__all__ = ["TAIL_ROWS", "Block", "Kind", "Snapshot", "View", "counted", "shown"]
 
 # A taller tail would hide its own newest lines, and costs a redraw of them all.
 TAIL_ROWS = 6
@@ -52,11 +52,23 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Where the session stands: what is read of it, and never copied."""
+    """Where the session stands: what is read of it, and never copied.
+
+    `beyond` more wait in the journal; `cut_off` says that the next was cut off;
+    `attached` is the process that owns the session, where that is another one.
+    """
 
     phase: Phase = Phase.IDLE
     hold: Hold | None = None
     waiting: Sequence[FollowUp] = ()
+    beyond: int = 0
+    cut_off: bool = False
+    attached: int | None = None
+
+    @property
+    def count(self) -> int:
+        """How many wait."""
+        return len(self.waiting) + self.beyond
 
 
 @dataclass(slots=True)
@@ -82,15 +94,38 @@ class View:
     loading: str = ""
     notice: str = ""
     leaving: bool = False
+    unmet: int = 0
     steering: dict[str, str] = field(default_factory=dict[str, str])
     _open: dict[str, _Open] = field(default_factory=dict[str, _Open])
     _ready: list[Block] = field(default_factory=list[Block])
+    _first_unmet: int = 1
     _half_newline: bool = False  # a "\r" whose "\n" may be in the next piece
 
     def number(self, id: str) -> int:
         """The number of a follow-up that has no receipt yet; 0 if it is not known."""
         item = self._open.get(id)
         return 0 if item is None else item.number
+
+    def restore(self, waiting: Iterable[FollowUp], count: int) -> None:
+        """Numbers what was accepted before, by another shell: `count` in all."""
+        for follow_up in waiting:
+            if follow_up.id not in self._open:
+                self.accepted += 1
+                self._open[follow_up.id] = _Open(self.accepted, follow_up.text)
+        self.unmet = max(0, count - len(self._open))
+        self._first_unmet = self.accepted + 1
+        self.accepted += self.unmet
+
+    def meet(self, id: str, text: str) -> None:
+        """Numbers one of the `unmet`, in their order."""
+        if self.unmet and id not in self._open:
+            self._open[id] = _Open(self._first_unmet, text)
+            self._first_unmet += 1
+            self.unmet -= 1
+
+    def show(self, blocks: Iterable[Block]) -> None:
+        """Shows finished pieces that no event tells of."""
+        self._ready.extend(blocks)
 
     def fold(self, event: Event, now: Snapshot) -> None:
         """Takes one event in; `now` is where the session stands when it is read."""
@@ -140,7 +175,7 @@ class View:
         self._half_newline = text.endswith("\r")
         if self._half_newline:
             text = text[:-1]
-        self.tail += _shown(text)
+        self.tail += shown(text)
 
     def _start(self, event: TurnStarted) -> None:
         item = self._open.get(event.id, _Open(0, ""))
@@ -149,7 +184,7 @@ class View:
     def _end(self, event: TurnEnded, now: Snapshot) -> None:
         self.steering.clear()  # what was not taken in waits in the queue now
         if self._half_newline:
-            self.tail += _shown("\r")
+            self.tail += shown("\r")
             self._half_newline = False
         if self.tail:
             self._ready.append(Block(Kind.ANSWER, self.tail))
@@ -172,14 +207,18 @@ class View:
             self._mark(_CANCELLED.get(receipt.reason, f"interrupted by {by}"), now)
 
     def _mark(self, text: str, now: Snapshot) -> None:
-        waiting = len(now.waiting)
+        waiting = now.count
         if now.hold is not None and waiting and now.hold.reason is not HoldReason.CLOSING:
             held, them = ("is", "it") if waiting == 1 else ("are", "them")
             text += f" — {counted(waiting, 'follow-up')} {held} held; /resume runs {them}"
         self._ready.append(Block(Kind.MARK, text))
 
 
-_CANCELLED = {"user": "interrupted", "close": "interrupted: the shell was left"}
+_CANCELLED = {
+    "user": "interrupted",
+    "close": "interrupted: the shell was left",
+    "a crash": "skipped",
+}
 
 
 def counted(n: int, thing: str) -> str:
@@ -187,6 +226,7 @@ def counted(n: int, thing: str) -> str:
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """An answer, or a piece of one, fit for the terminal and for being cut into rows."""
     # How far a tab goes depends on where it stands, and rows are cut later.
     return printable(text).replace("\t", "    ")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
+import shlex
 from collections.abc import Coroutine
+from typing import TYPE_CHECKING
 
-from agent_shell import Engine, Lane, Limits, OnFailure
+from agent_shell import HoldReason, JournalError, Lane, Limits, MemoryJournal, Session
 from agent_shell.events import (
     Event,
     FollowUpAccepted,
@@ -17,49 +18,54 @@ from agent_shell.events import (
     TurnEnded,
     TurnStarted,
 )
+from agent_shell.observer import Observer
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.models import Model
-from agent_shell_cli.options import ChatOptions, InputForm, OnFailed
+from agent_shell_cli.options import ChatOptions, InputForm
 from agent_shell_cli.scripted.feed import Feed
 from agent_shell_cli.scripted.lines import make_cutter
 from agent_shell_cli.scripted.outputs import make_output
 from agent_shell_cli.scripted.reader import Reader
 from agent_shell_cli.scripted.report import Report
+from agent_shell_cli.scripted.restoring import take_up
 from agent_shell_cli.scripted.signals import Signals
 from agent_shell_cli.scripted.writer import STDERR, STDOUT, Writer
 
-__all__ = ["run"]
+if TYPE_CHECKING:
+    from agent_shell.journal.sqlite import SqliteJournal
+
+__all__ = ["Conversation"]
 
 STDIN = 0
 # Lines that may wait for their answers. Where a line can change what the running
 # turn does it must not wait outside: then it is all that the queue takes.
 _WINDOW = 1_000
 # After a signal, in seconds: for the turn to end, then for the last output to be
-# read, then for the model to be let go. Together less than two.
-_TURN_S, _OUTPUT_S, _MODEL_S = 1.0, 0.4, 0.4
+# read, then for the model and the journal to be let go. Together less than two.
+_TURN_S, _OUTPUT_S, _MODEL_S, _JOURNAL_S = 1.0, 0.3, 0.3, 0.3
 # The most frequent events, which mean nothing to the rest.
 _FOR_OUTPUT_ALONE = frozenset({TurnStarted, TurnDelta, TurnEnded})
 
 
-def run(options: ChatOptions, model: Model, *, stdin: bool) -> int:
-    """Answers the prompt, then what standard input gives if `stdin`; the exit code.
+class Conversation:
+    """One run over an open session, whose events `observer` has from the first on."""
 
-    Does not return, but ends the process with the same code, where an agent
-    keeps running although it was told to stop.
-    """
-    return asyncio.run(_run(options, model, stdin))
-
-
-async def _run(options: ChatOptions, model: Model, stdin: bool) -> int:
-    return await _Conversation(options, model, stdin).run()
-
-
-class _Conversation:
-    def __init__(self, options: ChatOptions, model: Model, stdin: bool) -> None:
+    def __init__(
+        self,
+        options: ChatOptions,
+        model: Model,
+        stdin: bool,
+        journal: MemoryJournal | SqliteJournal,
+        session: Session,
+        observer: Observer,
+    ) -> None:
         self._options = options
         self._model: Model = model
         self._model_started = False
         self._stdin = stdin
+        self._journal = journal
+        self._session = session
+        self._observer = observer
         self._writer = Writer(self._write_failed)
         self._report = Report(self._to_stderr, terminal=_is_terminal(STDERR))
         terminal = _is_terminal(STDOUT)
@@ -67,34 +73,39 @@ class _Conversation:
             options.output, options.session, options.model, terminal=terminal
         )
         self._limits = Limits()
-        engine = Engine(model.agent, limits=self._limits, on_failure=_on_failure(options))
-        # Without a bound: the feed sees to it that little waits.
-        self._observer = engine.observe(sys.maxsize)
-        self._session = engine.session(options.session)
+        self._feed = self._make_feed()
+        self._feeding: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
+
+    def _make_feed(self) -> Feed:
+        options = self._options
         lanes = options.input is InputForm.JSONL or options.busy is not Lane.QUEUE
-        self._feed = Feed(
+        return Feed(
             self._session,
             options.busy,
             self._limits.queue if lanes else _WINDOW,
             self._writer.drained,
             self._report.rejected,
         )
-        self._feeding: asyncio.Task[None] | None = None
-        self._stopping: asyncio.Task[object] | None = None
-        self._hurry = asyncio.Event()
 
     async def run(self) -> int:
         """Until all is answered or something ends it; then the exit code."""
         with Signals(self._signalled), self._observer:
             self._greet()
+            if await take_up(
+                self._session, self._journal, self._options, self._report, self._output
+            ):
+                self._start_model()
+            inbox = asyncio.create_task(self._adopt_inbox())
             self._feeding = asyncio.create_task(self._read_and_submit())
             self._feeding.add_done_callback(self._fed)
             async for event in self._observer:
                 self._take(event)
-                if type(event) is SessionClosed:
-                    break
                 if self._writer.full:
                     await self._writer.drained()
+            inbox.cancel()
+            await asyncio.wait({inbox})
             await self._finish()
         return self._report.code
 
@@ -104,6 +115,14 @@ class _Conversation:
         if self._stdin and _is_terminal(STDIN):
             self._report.say_on_screen("reading from the terminal; Ctrl-D ends the input")
 
+    async def _adopt_inbox(self) -> None:
+        """Takes in what other processes send to the session."""
+        if not isinstance(self._journal, MemoryJournal):
+            # Imported here: it needs SQLite, which is loaded where there is such a journal.
+            from agent_shell.inbox import adopt_inbox
+
+            await adopt_inbox(self._session, self._journal)
+
     async def _read_and_submit(self) -> None:
         form, prompt = self._options.input, self._options.prompt
         source = None
@@ -112,6 +131,14 @@ class _Conversation:
             source = Reader(STDIN, make_cutter(form, self._limits.text_bytes, joined))
             prompt = None if joined is not None else prompt
         await self._feed.run(prompt, source)
+        await self._close(drain=True)
+        self._observer.close()
+
+    async def _close(self, *, drain: bool) -> None:
+        try:
+            await self._session.close(drain=drain, timeout=None if drain else _TURN_S)
+        except JournalError as error:
+            self._report.rejected(str(error), Exit.REFUSED)
 
     def _take(self, event: Event) -> None:
         text = self._output.take(event)
@@ -121,11 +148,18 @@ class _Conversation:
             return
         self._feed.take(event)
         self._report.take(event)
-        if type(event) is FollowUpAccepted and not self._model_started:
+        if type(event) is FollowUpAccepted:
+            self._start_model()
+        elif type(event) is SessionHeld:
+            if event.until is None and event.reason is not HoldReason.RESTORED:
+                self._stop("hold")  # nobody is there to release it
+        elif type(event) is SessionClosed and not self._feed.ended:
+            self._stop("another owner")
+
+    def _start_model(self) -> None:
+        if not self._model_started:
             self._model_started = True
             self._model.start(self._report.progress)
-        elif type(event) is SessionHeld and event.until is None:
-            self._stop("hold")  # nobody is there to release it
 
     def _signalled(self, code: Exit, name: str) -> None:
         self._report.call_for(code)
@@ -152,34 +186,47 @@ class _Conversation:
         """Ends the session: no more input, no further turn, and the queue is left."""
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._end(by))
+            # The event of the end may not come, for a journal that fails keeps it back.
+            self._stopping.add_done_callback(lambda _: self._observer.close())
 
     async def _end(self, by: str) -> None:
         if self._feeding is not None:
             self._feeding.cancel()
         self._session.interrupt(by)
-        await self._session.close(drain=False, timeout=_TURN_S)
+        await self._close(drain=False)
 
     async def _finish(self) -> None:
         """Says what is left, writes the last of the output and lets go of the model."""
         assert self._feeding is not None
         await asyncio.wait({self._feeding, self._stopping or self._feeding})
-        left = list(self._session.waiting)
-        self._report.left(left, kept=self._options.journal != "memory")
-        if not self._feed.ended:
-            self._report.call_for(Exit.INCOMPLETE)
-            self._report.say(f"the input was {self._feed.progress}")
-        self._report.summary(len(left))
+        self._say_what_is_left()
         for piece in self._output.end():
             self._writer.write(STDOUT, piece)
             if self._writer.full:
                 await self._writer.drained()
         written = await self._in_time(self._writer.close(), _OUTPUT_S)
         let_go = await self._in_time(self._model.close(), _MODEL_S)
-        if not self._feeding.cancelled():
-            self._feeding.result()
-        if not (written and let_go and len(asyncio.all_tasks()) == 1):
+        closed = await self._in_time(self._journal.close(), _JOURNAL_S)
+        for task in (self._feeding, self._stopping):
+            if task is not None and not task.cancelled():
+                task.result()
+        if not (written and let_go and closed and len(asyncio.all_tasks()) == 1):
             # What still runs would keep the interpreter from its end.
             os._exit(self._report.code)
+
+    def _say_what_is_left(self) -> None:
+        left = self._session.waiting_count
+        self._report.left(left, self._session.waiting, self._command_to_go_on())
+        if not self._feed.ended:
+            self._report.call_for(Exit.INCOMPLETE)
+            self._report.say(f"the input was {self._feed.progress}")
+        self._report.summary(left)
+
+    def _command_to_go_on(self) -> str | None:
+        if self._options.journal == "memory":
+            return None
+        named = () if self._options.journal is None else ("--journal", self._options.journal)
+        return shlex.join(("agent-shell", "chat", "-s", self._options.session, *named))
 
     async def _in_time(self, step: Coroutine[object, object, None], seconds: float) -> bool:
         """Whether the step was done: it has all the time, but after a signal only so much."""
@@ -194,12 +241,6 @@ class _Conversation:
 
     def _to_stderr(self, text: str) -> None:
         self._writer.write(STDERR, text)
-
-
-def _on_failure(options: ChatOptions) -> OnFailure:
-    # `hold` and `stop` are one here: nobody could release the hold.
-    go_on = options.on_failure in (None, OnFailed.CONTINUE)
-    return OnFailure.CONTINUE if go_on else OnFailure.HOLD
 
 
 def _is_terminal(fd: int) -> bool:

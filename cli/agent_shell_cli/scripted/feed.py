@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from agent_shell import Lane, Refused, Session
@@ -48,7 +49,7 @@ class Feed:
         self.ended = False
 
     async def run(self, prompt: str | None, source: AsyncIterator[list[Item]] | None) -> None:
-        """Submits the prompt and all that `source` gives, then has the session drained."""
+        """Submits the prompt and all that `source` gives."""
         if prompt is not None:
             await self._submit(Line(0, prompt))
         if source is not None:
@@ -57,7 +58,6 @@ class Feed:
                     await self._room()
                     await self._submit_all(items[start : start + _GROUP])
         self.ended = True
-        await self._session.close(drain=True)
 
     @property
     def progress(self) -> str:
@@ -72,25 +72,27 @@ class Feed:
         elif type(event) is Receipt:
             self._characters -= self._unanswered.pop(event.id, 0)
             # Not at once: one wake-up for many lines.
-            if 2 * len(self._unanswered) < self._window and 2 * self._characters < _CHARACTERS:
+            if not self._is_full(1 / 2):
                 self._has_room.set()
 
     async def _room(self) -> None:
         await asyncio.sleep(0)
         await self._pace()
-        if len(self._unanswered) >= self._window or self._characters >= _CHARACTERS:
+        if self._is_full(1):
             self._has_room.clear()
             await self._has_room.wait()
 
+    def _is_full(self, part: float) -> bool:
+        # What waits from before was not accepted here: the session counts it.
+        follow_ups = max(len(self._unanswered), self._session.waiting_count)
+        return follow_ups >= part * self._window or self._characters >= part * _CHARACTERS
+
     async def _submit_all(self, items: list[Item]) -> None:
         """Submits them together, so that a journal in a file commits them together."""
-        # Tasks begin in order, and a submit decides before it first waits: unless it
-        # has an id, which it looks up before that.
-        if any(type(item) is Line and item.id is not None for item in items):
-            for item in items:
-                await self._submit(item)
-        else:
-            await asyncio.gather(*map(self._submit, items))
+        # Tasks begin in order, and a submit decides before it first waits; unless it
+        # has an id: that it looks up before, and a journal answers look-ups in order.
+        for _, alike in itertools.groupby(items, _has_id):
+            await asyncio.gather(*map(self._submit, alike))
 
     async def _submit(self, item: Item) -> None:
         self._line = item.number
@@ -105,3 +107,7 @@ class Feed:
         except Refused as error:
             where = f"line {item.number}" if item.number else "the input"
             self._rejected(f"{where}: {error}", Exit.REFUSED)
+
+
+def _has_id(item: Item) -> bool:
+    return type(item) is Line and item.id is not None

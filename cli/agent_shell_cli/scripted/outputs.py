@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from agent_shell import State
+from agent_shell import FollowUp, State
 from agent_shell.events import (
     Event,
     FollowUpAccepted,
@@ -29,6 +29,10 @@ __all__ = ["Output", "make_output"]
 
 class Output(Protocol):
     """One form of what standard output gets."""
+
+    def restored(self, follow_ups: Sequence[FollowUp]) -> None:
+        """Learns what waited before the first event."""
+        ...
 
     def take(self, event: Event) -> str:
         """What `event` adds."""
@@ -60,6 +64,9 @@ class _Answers:
         self._show = printable if terminal else str
         self._length = 0  # of the answer, as far as it came
         self._held = ""  # line ends that may be the answer's last
+
+    def restored(self, follow_ups: Sequence[FollowUp]) -> None:
+        """They are answered like the others."""
 
     def take(self, event: Event) -> str:
         if type(event) is TurnDelta:
@@ -95,6 +102,9 @@ class _Stream:
         self._encode = encode
         self._seq = 0
 
+    def restored(self, follow_ups: Sequence[FollowUp]) -> None:
+        """What becomes of them is told by its events."""
+
     def take(self, event: Event) -> str:
         self._seq += event.count if type(event) is Missed else 1
         return self._encode(as_json(event, self._seq)) + "\n"
@@ -113,9 +123,13 @@ class _Document:
         self._follow_ups: dict[str, dict[str, Any]] = {}
         self._rejected: list[dict[str, Any]] = []
 
+    def restored(self, follow_ups: Sequence[FollowUp]) -> None:
+        for follow_up in follow_ups:
+            self._follow_ups[follow_up.id] = _record(follow_up, follow_up.accepted_at)
+
     def take(self, event: Event) -> str:
         if type(event) is FollowUpAccepted:
-            self._follow_ups[event.id] = _record(event)
+            self._follow_ups[event.id] = _record(event, event.time)
         elif type(event) is FollowUpRejected:
             rejected = {"id": event.id, "error": event.error, "reason": event.reason}
             self._rejected.append({**rejected, "time": event.time})
@@ -154,16 +168,16 @@ class _Document:
         }
 
 
-def _record(event: FollowUpAccepted) -> dict[str, Any]:
+def _record(accepted: FollowUpAccepted | FollowUp, at: float) -> dict[str, Any]:
     return {
-        "id": event.id,
-        "text": event.text,
-        "lane": event.lane,
+        "id": accepted.id,
+        "text": accepted.text,
+        "lane": accepted.lane,
         "state": State.QUEUED,
         "reason": "",
         "turn": None,
         "answer": "",
-        "accepted_at": event.time,
+        "accepted_at": at,
         "ended_at": None,
     }
 

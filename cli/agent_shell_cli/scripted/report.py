@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from itertools import islice
 
 from agent_shell import FollowUp, HoldReason, State
 from agent_shell.events import Event, Receipt, SessionHeld, TurnNotice
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.printable import printable, printable_line
 
-__all__ = ["Report"]
+__all__ = ["Report", "count_of"]
 
 _NAMED = 3  # of those that are left, so many are shown
+
+
+def count_of(follow_ups: int) -> str:
+    """So many follow-ups, in words."""
+    return "1 follow-up" if follow_ups == 1 else f"{follow_ups:,} follow-ups"
 
 
 class Report:
@@ -69,16 +75,22 @@ class Report:
         elif type(event) is SessionHeld:
             self._held(event)
 
-    def left(self, queue: Sequence[FollowUp], *, kept: bool) -> None:
-        """Follow-ups are left in the queue; `kept` says whether the journal outlives us."""
-        if not queue:
+    def left(self, count: int, first: Iterable[FollowUp], taken_up_by: str | None) -> None:
+        """So many are left in the queue, `first` in front.
+
+        `taken_up_by` is the command that goes on with them, `None` where they are lost.
+        """
+        if not count:
             return
         self.call_for(Exit.INCOMPLETE)
-        what = "1 follow-up is" if len(queue) == 1 else f"{len(queue):,} follow-ups are"
-        named = "; ".join(f"{f.id} {printable_line(f.text, 40)!r}" for f in queue[:_NAMED])
-        more = f"; and {len(queue) - _NAMED:,} more" if len(queue) > _NAMED else ""
-        lost = "" if kept else ", and lost with this session, which was in memory"
-        self.say(f"{what} left in the queue{lost}: {named}{more}")
+        named = "; ".join(f"{f.id} {printable_line(f.text, 40)!r}" for f in islice(first, _NAMED))
+        more = f"; and {count - _NAMED:,} more" if count > _NAMED else ""
+        lost = "" if taken_up_by else ", and lost with this session, which was in memory"
+        verb = "is" if count == 1 else "are"
+        self.say(f"{count_of(count)} {verb} left in the queue{lost}: {named}{more}")
+        if taken_up_by:
+            kept = "it is kept" if count == 1 else "they are kept"
+            self.say(f"{kept} in the session; to go on: {taken_up_by}")
 
     def summary(self, left: int) -> None:
         """Says how it went, on a terminal."""
@@ -103,3 +115,6 @@ class Report:
         elif held.reason is HoldReason.UNREACHABLE:
             self.call_for(Exit.UNREACHABLE)
             self.say(f"the model can't be reached: {held.detail}")
+        elif held.reason is HoldReason.JOURNAL:
+            self.call_for(Exit.REFUSED)
+            self.say(f"the session can't be kept any more: {held.detail}")

@@ -47,6 +47,7 @@ def _json(summary: Summary, sign: Sign) -> dict[str, Any]:
     return {
         "session": summary.key,
         "title": title_line(summary.title),
+        "folder": summary.folder,
         "created_at": iso(summary.created_at),
         "used_at": iso(summary.used_at),
         "turns": summary.turns,

@@ -12,13 +12,14 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from agent_shell import Engine, Limits, OnFailure
+from agent_shell import Engine, Journal, Limits, OnFailure
+from agent_shell_cli.exits import UsageError
 from agent_shell_cli.options import StressOptions
 from agent_shell_cli.stress import memory
 from agent_shell_cli.stress.agent import FloodAgent
 from agent_shell_cli.stress.arranged import ArrangedOrder
 from agent_shell_cli.stress.chaos import ChaosAgent, Meddler
-from agent_shell_cli.stress.journal import open_journal
+from agent_shell_cli.stress.journal import opened
 from agent_shell_cli.stress.meter import Meter
 from agent_shell_cli.stress.order import AckOrder, Order
 from agent_shell_cli.stress.seat import Books, Reader, Seat
@@ -64,7 +65,6 @@ class Flood:
         self.cut_off: str | None = None
         self.left: list[str] = []
         self._filling = options.producers * options.sessions
-        self._journal = open_journal(options.journal)
         if options.chaos:
             self._agent: FloodAgent | ChaosAgent = ChaosAgent(
                 self.meter, self.seats, self.seed, options.n
@@ -74,35 +74,43 @@ class Flood:
 
     async def run(self) -> None:
         """Floods and drains. Where it is cancelled, it ends quickly and keeps its figures."""
+        async with opened(self.options.journal) as journal:
+            await self._run(journal)
+
+    async def _run(self, journal: Journal) -> None:
         self.times.began = time.perf_counter()
         self.meter.not_theirs(*asyncio.all_tasks())
         self.meter.lay_ground()
         engine = Engine(
             self._agent,
-            journal=self._journal,
+            journal=journal,
             limits=Limits(self.limit),
             on_failure=self.on_failure,
         )
         room = 10_000 + 2 * _YIELD_EVERY * self._filling
         reader = Reader(engine.observe(room), self.seats, self.books)
-        self._take_seats(engine)
-        self._agent.attach(reader)
         reading = self._task(reader.run())
         try:
+            await self._take_seats(engine)
+            self._agent.attach(reader)
             await self._in_time(self._work(reader))
         finally:
             left = await engine.close(drain=False, timeout=_CLEAN_UP_S)
             self.left = [follow_up.id for rest in left.values() for follow_up in rest]
             reader.close()
             await reading
-            await self._journal.close()
             self.meter.leave_ground()
             self.times.ended = time.perf_counter()
             self.rss_mib[1] = memory.rss_mib()
 
-    def _take_seats(self, engine: Engine) -> None:
+    async def _take_seats(self, engine: Engine) -> None:
         for number in range(1, self.options.sessions + 1):
-            seat = Seat(engine.session(f"stress-{number}"), self._order(), self.books)
+            session = await engine.open(f"stress-{number}")
+            if session.waiting_count:
+                raise UsageError(
+                    f"{self.options.journal} has a queue of an earlier flood; name a new file"
+                )
+            seat = Seat(session, self._order(), self.books)
             self.seats[seat.session.key] = seat
             self.meter.watches.append(seat.watch)
 

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from agent_shell import Journal, MemoryJournal
+import contextlib
+import tempfile
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from agent_shell import Journal, JournalError
+from agent_shell_cli import journals
 from agent_shell_cli.exits import UsageError
 
-__all__ = ["open_journal"]
+__all__ = ["name_of", "opened"]
 
 
-def open_journal(spec: str) -> Journal:
-    """The journal that `--journal` names; raises `UsageError`."""
-    if spec != "memory":
-        raise UsageError(f"stress has no journal {spec!r}; use --journal memory")
-    return MemoryJournal()
+def name_of(named: str | None) -> str:
+    """The journal as a result names it."""
+    return "a temporary file" if named is None else named
+
+
+@contextlib.asynccontextmanager
+async def opened(named: str | None) -> AsyncGenerator[Journal]:
+    """The journal that `--journal` names, by default one in a file that is then deleted.
+
+    Raises `UsageError` where it can't be opened.
+    """
+    with contextlib.ExitStack() as stack:
+        if named is None:
+            folder = tempfile.TemporaryDirectory(prefix="agent-shell-stress-")
+            named = str(Path(stack.enter_context(folder)) / "sessions.sqlite")
+        try:
+            journal = journals.open_journal(named)
+        except JournalError as error:
+            raise UsageError(str(error)) from error
+        try:
+            yield journal
+        finally:
+            await journal.close()

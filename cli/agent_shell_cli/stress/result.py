@@ -10,6 +10,7 @@ from typing import Any
 from agent_shell import State
 from agent_shell_cli.stress import memory
 from agent_shell_cli.stress.flood import Flood
+from agent_shell_cli.stress.journal import name_of
 from agent_shell_cli.stress.meter import Meter, Sample
 from agent_shell_cli.stress.seat import Books
 
@@ -132,7 +133,7 @@ def result_of(flood: Flood) -> Result:
         chaos=options.chaos,
         seed=flood.seed if options.chaos else None,
         on_failure=flood.on_failure.value,
-        journal=options.journal,
+        journal=name_of(options.journal),
         python=platform.python_version(),
         cut_off=flood.cut_off,
         left=len(flood.left),

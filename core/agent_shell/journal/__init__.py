@@ -10,7 +10,7 @@ network.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,8 +58,11 @@ class Journal(Protocol):
     window: int | None
     """How much of a queue a session should have in memory; `None` for all of it."""
 
-    async def fetch(self, session_key: str, after: str | None, limit: int) -> list[FollowUp]:
-        """The next `limit` that wait behind `after`, as of all that was appended before."""
+    def fetch(self, session_key: str, after: str | None, limit: int) -> Awaitable[list[FollowUp]]:
+        """The next `limit` that wait behind `after`, as of the call.
+
+        All that was appended before is in it, and nothing that is appended later.
+        """
         ...
 
     async def open(self, session_key: str) -> Restored:

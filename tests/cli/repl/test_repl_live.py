@@ -71,7 +71,7 @@ async def test_ctrl_c_clears_then_interrupts_then_leaves(tmp_path: Path) -> None
         await shell.until("press Ctrl+C again to leave")
         shell.type(CTRL_C)
         assert await shell.code() == Exit.INCOMPLETE
-        assert "1 follow-up left, which no turn answered:\n  2  second" in shell.screen.text
+        assert "1 follow-up dropped, which no turn answered:\n  2  second" in shell.screen.text
 
 
 async def test_ctrl_c_warning_is_over_when_the_user_types(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ async def test_on_failure_stop_leaves(tmp_path: Path) -> None:
         await ask(shell, "one", "two")
         shell.agent.fail()
         assert await shell.code() == Exit.INCOMPLETE
-        assert "left, which no turn answered:\n  2  two" in shell.screen.text
+        assert "dropped, which no turn answered:\n  2  two" in shell.screen.text
 
 
 async def test_clear_withdraws_what_waits(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ async def test_ctrl_c_while_leaving_leaves_now(tmp_path: Path) -> None:
         assert await shell.code() == Exit.INCOMPLETE
         text = shell.screen.text
         assert "part\n✗ interrupted: the shell was left" in text
-        assert "1 follow-up left, which no turn answered:\n  2  two" in text
+        assert "1 follow-up dropped, which no turn answered:\n  2  two" in text
 
 
 async def test_terminal_that_goes_away_ends_the_shell(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_sigterm_restores_the_terminal(tmp_path: Path) -> None:
         program.until("❯ 1  w000", "\n  2  second")
         program.child.kill(signal.SIGTERM)
         assert program.end() == 143
-        assert "1 follow-up left, which no turn answered:\n  2  second" in program.screen.text
+        assert "  2  second\n1 follow-up is kept in session" in program.screen.text
         assert program.screen.raw.rindex("\x1b[?2004l") > program.screen.raw.rindex("\x1b[?2004h")
 
 

@@ -44,8 +44,9 @@ def test_busy_is_the_lane_while_a_turn_runs(busy: Lane) -> None:
 @pytest.mark.parametrize("verb", list(Verb))
 def test_each_command_has_its_name(verb: Verb) -> None:
     """A slash and a name alone on a line are a command, whatever its case."""
-    assert route(f"/{verb}", RUNNING) == Call(verb)
-    assert route(f"/{verb.upper()} ", IDLE) == Call(verb)
+    situation = Situation(running=True, cut_off=True)
+    assert route(f"/{verb}", situation) == Call(verb)
+    assert route(f"/{verb.upper()} ", situation) == Call(verb)
 
 
 def test_unknown_command_is_not_sent() -> None:
@@ -131,3 +132,18 @@ def test_help_names_every_command() -> None:
     assert {command.verb for command in COMMANDS} == set(Verb)
     assert all(any(f"/{verb} " in line for line in lines) for verb in Verb)
     assert max(map(len, lines)) < 80
+
+
+@pytest.mark.parametrize("verb", [Verb.RETRY, Verb.SKIP])
+def test_retry_and_skip_need_a_turn_that_was_cut_off(verb: Verb) -> None:
+    """Without one they say that there is none."""
+    assert isinstance(route(f"/{verb}", Situation(hold=HoldReason.RESTORED)), Complain)
+
+
+def test_attached_shell_rules_nothing() -> None:
+    """Where another process owns the session, its queue is not ruled from here."""
+    attached = Situation(running=True, attached=7, busy=Lane.STEER, cut_off=True)
+    allowed = {verb for verb in Verb if isinstance(route(f"/{verb}", attached), Call)}
+    assert allowed == {Verb.HELP, Verb.QUEUE, Verb.EXIT}
+    assert route("hello", attached) == Send("hello", Lane.STEER)
+    assert route_interrupt("", attached, warned=False) is Pressed.WARN

@@ -89,10 +89,12 @@ class SqliteJournal:
         self._writer.put(Batch(lease.session, lease.fence, facts, done))
         return done
 
-    async def fetch(self, session_key: str, after: str | None, limit: int) -> list[FollowUp]:
-        """The next `limit` that wait behind `after`, as of all that was appended before."""
-        # By the writing thread, for it must come after the batches before it.
-        return await self._write(lambda c: reading.waiting(c, session_key, after, limit))
+    def fetch(
+        self, session_key: str, after: str | None, limit: int
+    ) -> asyncio.Future[list[FollowUp]]:
+        """The next `limit` that wait behind `after`, as of the call."""
+        # By the writing thread, for it must come between two batches.
+        return self._write(lambda c: reading.waiting(c, session_key, after, limit))
 
     async def entry(self, session_key: str, follow_up_id: str) -> Entry | None:
         """The record of one follow-up, if there is one."""
@@ -149,12 +151,13 @@ class SqliteJournal:
         await asyncio.to_thread(self._writer.close)
         self._liveness.end()
 
-    async def _write(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        if self._closed:
-            raise JournalError(f"the journal {self.path} is closed")
+    def _write(self, run: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         done: asyncio.Future[T] = self._loop.create_future()
-        self._writer.put(Call(run, done))
-        return await done
+        if self._closed:
+            done.set_exception(JournalError(f"the journal {self.path} is closed"))
+        else:
+            self._writer.put(Call(run, done))
+        return done
 
     async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
         return await self._loop.run_in_executor(self._reader, self._run_reading, run)

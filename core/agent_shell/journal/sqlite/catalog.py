@@ -249,8 +249,8 @@ def fork(c: sqlite3.Connection, key: str, new: str, now: float) -> int:
     if c.execute("SELECT 1 FROM sessions WHERE key = ?", (new,)).fetchone():
         raise AgentShellError(f"there is a session {new!r} already; choose another name")
     c.execute(
-        "INSERT INTO sessions (key, title, created_at) SELECT ?, title, ? FROM sessions"
-        " WHERE id = ?",
+        "INSERT INTO sessions (key, title, folder, created_at)"
+        " SELECT ?, title, folder, ? FROM sessions WHERE id = ?",
         (new, now, source),
     )
     copy = _id(c, new)

@@ -39,6 +39,7 @@ class Liveness:
         self._folder = path.with_name(path.name + ".owners")
         self._file = self._folder / self.owner
         self._fd: int | None = None
+        self._due = 0.0  # on the monotonic clock
 
     def begin(self) -> None:
         """Makes the sign; raises `OSError`."""
@@ -48,8 +49,10 @@ class Liveness:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def beat(self) -> None:
-        """Renews it."""
-        if self._fd is not None:
+        """Renews it, where it is not quite new."""
+        now = time.monotonic()
+        if self._fd is not None and now >= self._due:
+            self._due = now + BEAT_S / 2
             with contextlib.suppress(OSError):
                 os.utime(self._file)
 

@@ -44,6 +44,8 @@ class Records:
         self._execute = connection.execute
         # The largest rank given out, by session: what is queued at the end is common.
         self._last: dict[int, float] = {}
+        # Whether anything is in the inboxes, as of this transaction; `None`: nobody has looked.
+        self._inbox: bool | None = None
         self._writers: dict[type[Fact], Callable[[int, Any], None]] = {
             FollowUpAccepted: self._accepted,
             FollowUpEdited: self._edited,
@@ -63,6 +65,10 @@ class Records:
             if write is not None:
                 write(session, fact)
 
+    def begin(self) -> None:
+        """A transaction begins: other processes may have written since the last one."""
+        self._inbox = None
+
     def forget(self) -> None:
         """After a transaction that was undone: what was remembered may be wrong."""
         self._last.clear()
@@ -79,7 +85,10 @@ class Records:
             " VALUES (?, ?, ?, ?, ?, ?, ?, 'queued')",
             (session, fact.id, fact.text, fact.lane, fact.sender, fact.time, rank),
         )
-        self._execute("DELETE FROM inbox WHERE session = ? AND id = ?", (session, fact.id))
+        if self._inbox is None:
+            self._inbox = self._execute("SELECT 1 FROM inbox LIMIT 1").fetchone() is not None
+        if self._inbox:
+            self._execute("DELETE FROM inbox WHERE session = ? AND id = ?", (session, fact.id))
 
     def _edited(self, session: int, fact: FollowUpEdited) -> None:
         self._execute(

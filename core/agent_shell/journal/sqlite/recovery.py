@@ -304,6 +304,7 @@ TABLES = (
             "id": _is_int,
             "key": _is_text,
             "title": _is_text,
+            "folder": _is_text,
             "created_at": _is_number,
             "hold": _OPTIONAL_TEXT,
             "fence": _is_int,

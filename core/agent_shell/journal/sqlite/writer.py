@@ -118,11 +118,7 @@ class Writer:
 
     def _commit(self, group: list[Batch]) -> None:
         try:
-            with self._transaction():
-                if len(group) == 1:
-                    outcomes = [self._write(group[0], {})]
-                else:
-                    outcomes = self._write_each(group)
+            outcomes = self._write_all(group)
         except Exception as error:
             outcomes = [self._error(error)] * len(group)
         answers = [(batch.done, None, error) for batch, error in zip(group, outcomes, strict=True)]
@@ -136,26 +132,39 @@ class Writer:
         else:
             self._answer(answers)
 
+    def _write_all(self, group: list[Batch]) -> list[JournalError | None]:
+        fences: dict[int, int] = {}
+        try:
+            with self._transaction():
+                return [self._write(batch, fences) for batch in group]
+        except _OF_A_BATCH:
+            # It is undone, and done again batch by batch: savepoints that are hardly ever
+            # wanted would cost more than the rows.
+            with self._transaction():
+                return self._write_each(group)
+
     def _write_each(self, group: list[Batch]) -> list[JournalError | None]:
         """Writes batches that fail one by one, and each with all of its session behind it."""
         fences: dict[int, int] = {}
         failed: dict[int, JournalError] = {}
         outcomes: list[JournalError | None] = []
         for batch in group:
-            error = failed.get(batch.session)
-            if error is None:
-                self._connection.execute("SAVEPOINT batch")
-                try:
-                    error = self._write(batch, fences)
-                except _OF_A_BATCH as reason:
-                    self._connection.execute("ROLLBACK TO batch")
-                    self._records.forget()
-                    error = self._error(reason)
-                self._connection.execute("RELEASE batch")
-                if error is not None:
-                    failed[batch.session] = error
+            error = failed.get(batch.session) or self._try(batch, fences)
+            if error is not None:
+                failed[batch.session] = error
             outcomes.append(error)
         return outcomes
+
+    def _try(self, batch: Batch, fences: dict[int, int]) -> JournalError | None:
+        self._connection.execute("SAVEPOINT batch")
+        try:
+            error = self._write(batch, fences)
+        except _OF_A_BATCH as reason:
+            self._connection.execute("ROLLBACK TO batch")
+            self._records.forget()
+            error = self._error(reason)
+        self._connection.execute("RELEASE batch")
+        return error
 
     def _write(self, batch: Batch, fences: dict[int, int]) -> JournalError | None:
         if batch.session not in fences:
@@ -181,6 +190,7 @@ class Writer:
     @contextlib.contextmanager
     def _transaction(self) -> Any:
         self._connection.execute("BEGIN IMMEDIATE")
+        self._records.begin()
         try:
             yield
             self._connection.execute("COMMIT")

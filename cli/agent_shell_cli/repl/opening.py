@@ -1,0 +1,83 @@
+"""Opening the session that the shell is to show, or attaching to the process that has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prompt_toolkit import PromptSession
+
+from agent_shell import Engine, Journal, OnFailure, Session
+from agent_shell.errors import SessionOwned
+from agent_shell.journal.sqlite import SqliteJournal
+from agent_shell_cli.attach import Attached
+from agent_shell_cli.exits import Exit
+from agent_shell_cli.models import Model
+from agent_shell_cli.options import ChatOptions, OnFailed
+from agent_shell_cli.printable import printable_line
+from agent_shell_cli.repl.look import Look
+from agent_shell_cli.repl.shell import Opened, Shell
+from agent_shell_cli.repl.signals import ending_signals
+from agent_shell_cli.repl.terminal import Terminal
+
+__all__ = ["converse"]
+
+_EVENTS = 100_000
+
+
+async def converse(
+    options: ChatOptions,
+    model: Model,
+    journal: Journal,
+    terminal: Terminal,
+    look: Look,
+    folder: Path,
+) -> int:
+    """Runs the live prompt over the session; returns the exit code. Raises `JournalError`.
+
+    `folder` is where the inputs are kept. The journal stays open, the model not.
+    """
+    hold = options.on_failure in (None, OnFailed.HOLD, OnFailed.STOP)
+    engine = Engine(
+        model.agent,
+        journal=journal,
+        on_failure=OnFailure.HOLD if hold else OnFailure.CONTINUE,
+    )
+    observer = engine.observe(_EVENTS)
+    session: Session | Attached
+    try:
+        session = await engine.open(options.session)
+    except SessionOwned as owner:
+        assert isinstance(journal, SqliteJournal)  # no other process sees one in memory
+        refused = await _ask_to_attach(owner, terminal, look)
+        if refused is not None:
+            return refused
+        session = Attached(engine, journal, options.session, owner, observer.tell)
+    opened = Opened(journal, observer, session)
+    return await Shell(options, model, opened, terminal, look, folder).run()
+
+
+async def _ask_to_attach(owner: SessionOwned, terminal: Terminal, look: Look) -> Exit | None:
+    """Says who owns the session, and asks; the exit code where the user does not attach."""
+    asking: PromptSession[str] = PromptSession(
+        f"{printable_line(str(owner))}\nattach to it, and put inputs into its queue? [Y/n] ",
+        style=look.style,
+        input=terminal.input,
+        output=terminal.output,
+    )
+    ended: list[Exit] = []
+
+    def end() -> None:
+        ended.append(Exit.TERMINATED)
+        if asking.app.is_running and not asking.app.is_done:
+            asking.app.exit(result="n")
+
+    with ending_signals(end):
+        try:
+            answer = await asking.prompt_async(set_exception_handler=False)
+        except KeyboardInterrupt:
+            return Exit.INTERRUPTED
+        except EOFError:
+            return Exit.REFUSED
+    if ended:
+        return ended[0]
+    return None if answer.strip().lower() in ("", "y", "yes") else Exit.REFUSED

@@ -1,0 +1,134 @@
+"""What a shell does for a session because it owns it: coming back to it, and ruling its queue."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from agent_shell import FollowUp, HoldReason, Journal, NotWaiting, Phase, Refused, Session
+from agent_shell.events import Event, TurnStarted
+from agent_shell_cli.options import OnInterrupted
+from agent_shell_cli.repl.restored import (
+    PAST_TURNS,
+    cut_off_blocks,
+    cut_off_mark,
+    past,
+    restored,
+)
+from agent_shell_cli.repl.router import Verb
+from agent_shell_cli.repl.speaker import Speaker
+from agent_shell_cli.repl.view import View, counted
+
+__all__ = ["LISTED", "Owner"]
+
+LISTED = 50
+# Between two looks whether the journal has brought in more of a long queue.
+_FETCH_S = 0.02
+
+
+class Owner:
+    """Rules `session`; `choice` is what to do with a turn that was cut off."""
+
+    def __init__(
+        self,
+        session: Session,
+        journal: Journal,
+        view: View,
+        speaker: Speaker,
+        choice: OnInterrupted | None,
+    ) -> None:
+        self.session = session
+        self._journal = journal
+        self._view = view
+        self._speaker = speaker
+        self._choice = choice or OnInterrupted.ASK
+
+    async def recall(self) -> None:
+        """Shows the last turns, so that one knows where one is."""
+        turns = await self._journal.history(self.session.key, PAST_TURNS + 1)
+        cut_off = self.session.cut_off
+        before = [turn for turn in turns if cut_off is None or turn.turn != cut_off.turn]
+        if before:
+            self._speaker.say(past(before[-PAST_TURNS:], self._speaker.look))
+
+    def come_back(self, seen: FollowUp | None = None) -> None:
+        """Shows what waits from before, and does what was chosen for a turn that was cut off.
+
+        `seen` is a follow-up whose turn stands on the screen already.
+        """
+        session = self.session
+        self._view.restore(session.waiting, session.waiting_count)
+        behind = session.waiting_count - (session.cut_off is not None)
+        self._decide(seen)
+        if behind and session.hold is not None:
+            self._speaker.say(restored(behind, session.cut_off is not None))
+            if self._speaker.linear:
+                count = session.waiting_count
+                self._speaker.say(self._speaker.listing(session.waiting, count, LISTED))
+
+    def _decide(self, seen: FollowUp | None) -> None:
+        cut_off = self.session.cut_off
+        if cut_off is None:
+            return
+        if seen is not None and seen.id == cut_off.id:
+            self._speaker.show([cut_off_mark(self._choice)])
+        else:
+            number = self._view.number(cut_off.id)
+            self._speaker.show(cut_off_blocks(cut_off, number, self._choice))
+        if self._choice is OnInterrupted.RETRY:
+            self.session.release()
+        elif self._choice is OnInterrupted.SKIP:
+            self._skip()
+
+    async def meet(self, event: Event) -> None:
+        """Has the view number what the journal has brought in since, and what runs now."""
+        if not self._view.unmet or not isinstance(event, TurnStarted):
+            return
+        if not self._view.number(event.id):
+            entry = await self._journal.entry(self.session.key, event.id)
+            if entry is not None:
+                self._view.meet(entry.id, entry.text)
+        for follow_up in self.session.waiting:
+            self._view.meet(follow_up.id, follow_up.text)
+
+    async def rule(self, verb: Verb) -> None:
+        """Carries out a command about the queue."""
+        match verb:
+            case Verb.HOLD:
+                self.session.put_on_hold()
+            case Verb.RESUME | Verb.RETRY:
+                if self.session.hold is None:
+                    self._speaker.notice("nothing is held")
+                self.session.release()
+            case Verb.SKIP:
+                self._skip()
+            case Verb.CLEAR:
+                await self._clear()
+            case _:
+                pass
+
+    def _skip(self) -> None:
+        self.session.skip_cut_off()
+        if not self.session.waiting_count:
+            self.session.release()
+
+    async def _clear(self) -> None:
+        session, withdrawn = self.session, 0
+        while session.waiting_count and not self._is_stuck():
+            for id in [follow_up.id for follow_up in session.waiting]:
+                with contextlib.suppress(NotWaiting, Refused):
+                    session.remove(id)
+                    withdrawn += 1
+                if withdrawn % 1000 == 0:
+                    await asyncio.sleep(0)  # lets the screen and the running turn go on
+            if session.waiting_count:
+                await asyncio.sleep(_FETCH_S)
+        nothing = "nothing waits (Ctrl+L clears the screen)"
+        said = f"{counted(withdrawn, 'follow-up')} withdrawn" if withdrawn else nothing
+        self._speaker.say(said)
+
+    def _is_stuck(self) -> bool:
+        """Whether the journal brings nothing more in."""
+        hold = self.session.hold
+        broken = hold is not None and hold.reason is HoldReason.JOURNAL
+        return self.session.phase is Phase.CLOSED or broken

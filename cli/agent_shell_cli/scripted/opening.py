@@ -1,0 +1,59 @@
+"""Opens the journal, the session and the conversation; lets go of them in the other order."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from agent_shell import Engine, JournalError, OnFailure, Refused
+from agent_shell.errors import SessionOwned
+from agent_shell_cli.exits import UsageError
+from agent_shell_cli.journals import open_journal
+from agent_shell_cli.models import Model
+from agent_shell_cli.options import ChatOptions, OnFailed, OnInterrupted
+from agent_shell_cli.scripted.conversation import Conversation
+
+__all__ = ["run"]
+
+
+def run(options: ChatOptions, model: Model, *, stdin: bool) -> int:
+    """Answers the prompt, then what standard input gives if `stdin`; the exit code.
+
+    Raises `UsageError`, also for a journal that can't be opened, and `Refused` where
+    another process has the session. Does not return, but ends the process with the
+    same code, where an agent keeps running although it was told to stop.
+    """
+    if options.interrupted is OnInterrupted.ASK:
+        raise UsageError(
+            "--interrupted ask needs a terminal, for in scripted mode nobody is asked; "
+            "use retry or skip"
+        )
+    return asyncio.run(_run(options, model, stdin))
+
+
+async def _run(options: ChatOptions, model: Model, stdin: bool) -> int:
+    try:
+        journal = open_journal(options.journal)
+    except JournalError as error:
+        raise UsageError(str(error)) from error
+    try:
+        engine = Engine(model.agent, journal=journal, on_failure=_on_failure(options))
+        # Without a bound: the feed sees to it that little waits.
+        observer = engine.observe(sys.maxsize)
+        try:
+            session = await engine.open(options.session)
+        except SessionOwned as error:
+            send = "agent-shell send puts follow-ups into its queue"
+            raise Refused(f"{error}; {send}") from error
+        except JournalError as error:
+            raise UsageError(str(error)) from error
+        conversation = Conversation(options, model, stdin, journal, session, observer)
+        return await conversation.run()
+    finally:
+        await journal.close()
+
+
+def _on_failure(options: ChatOptions) -> OnFailure:
+    # `hold` and `stop` are one here: nobody could release the hold.
+    go_on = options.on_failure in (None, OnFailed.CONTINUE)
+    return OnFailure.CONTINUE if go_on else OnFailure.HOLD
