@@ -3,8 +3,9 @@
     python benchmarks/journal.py                # a table
     python benchmarks/journal.py --json
 
-Each figure is the median over passes, and the passes of all measurements take turns,
-so that a disk that slows down slows all of them. Rates are per second.
+All measurements take turns in short passes, so that a disk that slows down slows all
+of them: rates (per second) are the medians over the passes, and a ratio is the median
+of the ratios within each pass.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from agent_shell.journal.sqlite.schema import prepare
 from agent_shell.journal.sqlite.writer import Batch
 
 PRODUCERS = 200
+PASSES = 10
 TEXT = "a follow-up of about sixty characters, as people type them."
 _INSERT = (
     "INSERT INTO follow_ups (session, id, text, lane, sender, accepted_at, rank, state)"
@@ -117,7 +119,7 @@ class Bench:
         """Milliseconds of one accept each on a session that does nothing else."""
         times: list[float] = []
         async with self._session(synchronous) as (_, session):
-            for _ in range(300):
+            for _ in range(100):
                 begun = time.perf_counter()
                 accepted = await session.submit(TEXT)
                 times.append((time.perf_counter() - begun) * 1000)
@@ -147,13 +149,13 @@ class Bench:
 
 
 async def measure(folder: Path, pairs: int, turns: int, seconds: float) -> dict[str, Any]:
-    """All measurements, in turns, until `seconds` are over; at least two passes."""
-    bench = Bench(folder, pairs, turns)
+    """All measurements, in turns, until all is done or `seconds` are over."""
+    bench = Bench(folder, pairs // PASSES, turns // PASSES)
     rates: dict[str, list[float]] = {}
     idle: dict[str, list[float]] = {}
     until = time.monotonic() + seconds
     passes = 0
-    while passes < 2 or time.monotonic() < until:
+    while passes < 2 or (passes < PASSES and time.monotonic() < until):
         passes += 1
         rates.setdefault("fdatasync, 4 KiB appends", []).append(bench.fdatasync())
         for mode in ("FULL", "NORMAL"):
@@ -162,26 +164,32 @@ async def measure(folder: Path, pairs: int, turns: int, seconds: float) -> dict[
             rates.setdefault(f"turns {mode}", []).append(await bench.turns(mode))
             rates.setdefault(f"commits {mode}", []).append(await bench.commits(mode))
             idle.setdefault(mode, []).extend(await bench.idle_accepts(mode))
-    return _result(bench, {name: median(each) for name, each in rates.items()}, idle, passes)
+    return _result(bench, rates, idle, passes)
+
+
+def _ratios(rates: dict[str, list[float]]) -> dict[str, float]:
+    pairs = [("accepts FULL", "fdatasync, 4 KiB appends")]
+    for mode in ("FULL", "NORMAL"):
+        pairs.append((f"accepts {mode}", f"raw inserts {mode}"))
+        pairs.append((f"turns {mode}", f"commits {mode}"))
+    return {
+        f"{what} / {to.split(',')[0]}": round(
+            median(a / b for a, b in zip(rates[what], rates[to], strict=True)), 3
+        )
+        for what, to in pairs
+    }
 
 
 def _result(
-    bench: Bench, rates: dict[str, float], idle: dict[str, list[float]], passes: int
+    bench: Bench, rates: dict[str, list[float]], idle: dict[str, list[float]], passes: int
 ) -> dict[str, Any]:
-    ratios: dict[str, float] = {}
     cuts = {mode: quantiles(times, n=100) for mode, times in idle.items()}
-    for mode in ("FULL", "NORMAL"):
-        ratios[f"accepts {mode} / raw inserts"] = (
-            rates[f"accepts {mode}"] / rates[f"raw inserts {mode}"]
-        )
-        ratios[f"turns {mode} / commits"] = rates[f"turns {mode}"] / rates[f"commits {mode}"]
-    ratios["accepts FULL / fdatasync"] = rates["accepts FULL"] / rates["fdatasync, 4 KiB appends"]
     return {
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "passes": passes,
-        "rates_per_s": {name: round(rate, 1) for name, rate in rates.items()},
-        "ratios": {name: round(ratio, 3) for name, ratio in ratios.items()},
+        "rates_per_s": {name: round(median(each), 1) for name, each in rates.items()},
+        "ratios": _ratios(rates),
         "idle_accept_ms": {
             mode: {"p50": round(cut[49], 3), "p99": round(cut[98], 3)} for mode, cut in cuts.items()
         },
@@ -197,15 +205,15 @@ def _result(
 def print_table(result: dict[str, Any]) -> None:
     """The figures for a person."""
     for name, rate in result["rates_per_s"].items():
-        print(f"{name:<30} {rate:>12,.0f} /s")
+        print(f"{name:<40} {rate:>12,.0f} /s")
     for name, ratio in result["ratios"].items():
-        print(f"{name:<30} {ratio:>12.2f}")
+        print(f"{name:<40} {ratio:>12.2f}")
     for mode, times in result["idle_accept_ms"].items():
         print(
-            f"one accept, idle, {mode:<12} {times['p50']:>12.2f} ms p50 {times['p99']:.2f} ms p99"
+            f"one accept, idle, {mode:<22} {times['p50']:>12.2f} ms p50 {times['p99']:.2f} ms p99"
         )
     for mode, size in result["accepts_a_commit"].items():
-        print(f"accepts a commit, {mode:<12} {size:>12.1f}")
+        print(f"accepts a commit, {mode:<22} {size:>12.1f}")
 
 
 def main() -> int:
@@ -213,9 +221,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pairs", type=int, default=50_000, help="accepts in one pass")
-    parser.add_argument("--turns", type=int, default=5_000, help="turns in one pass")
-    parser.add_argument("--seconds", type=float, default=60.0, help="start no pass after these")
+    parser.add_argument("--pairs", type=int, default=50_000, help="accepts, over ten passes")
+    parser.add_argument("--turns", type=int, default=5_000, help="turns, over ten passes")
+    parser.add_argument("--seconds", type=float, default=120.0, help="start no pass after these")
     parser.add_argument("--folder", type=Path, help="where to measure (default: a temporary one)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

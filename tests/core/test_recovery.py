@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import shutil
 import sqlite3
@@ -249,7 +250,7 @@ class TestRecovering:
         """Two recoveries in one second keep two files."""
         kept = []
         for seed in (1, 2):
-            damage(path, lambda data, seed=seed: flipped(data, seed))
+            damage(path, functools.partial(flipped, seed=seed))
             kept.append(recovery.recover(path, now=0).aside)
         assert len(set(kept)) == 2
         assert all(file.exists() for file in kept)

@@ -91,9 +91,7 @@ class Flood:
         reader = Reader(engine.observe(room), self.seats, self.books)
         reading = self._task(reader.run())
         try:
-            await self._take_seats(engine)
-            self._agent.attach(reader)
-            await self._in_time(self._work(reader))
+            await self._in_time(self._work(engine, reader))
         finally:
             left = await engine.close(drain=False, timeout=_CLEAN_UP_S)
             self.left = [follow_up.id for rest in left.values() for follow_up in rest]
@@ -148,7 +146,9 @@ class Flood:
         ledger = self.books.ledger
         return ledger.accepted, self.meter.turns, ledger.settled
 
-    async def _work(self, reader: Reader) -> None:
+    async def _work(self, engine: Engine, reader: Reader) -> None:
+        await self._take_seats(engine)
+        self._agent.attach(reader)
         seats = self.seats.values()
         await asyncio.gather(*(self._task(self._flood(seat, reader)) for seat in seats))
         await asyncio.gather(*(self._task(self._drain(seat)) for seat in seats))

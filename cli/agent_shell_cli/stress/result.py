@@ -175,7 +175,9 @@ def _sessions(flood: Flood) -> dict[str, Any]:
     return {
         "out_of_order": sum(watch.order.out_of_order for watch in watches),
         "unstarted": 0 if flood.cut_off else unstarted,
-        "max_concurrent_turns_per_session": max(watch.max_running for watch in watches),
+        "max_concurrent_turns_per_session": max(
+            (watch.max_running for watch in watches), default=0
+        ),
         "guards": sum(watch.guards for watch in watches),
         "guard_changes": sum(watch.guard_changes for watch in watches),
     }
