@@ -248,5 +248,16 @@ EVENT_TYPES: tuple[type[Event], ...] = (
 
 def as_json(event: Event, seq: int) -> dict[str, Any]:
     """The event as one JSON object; `seq` is its number in the stream it goes to."""
-    body = dataclasses.asdict(event)
-    return {"type": event.type, "session": body.pop("session"), "seq": seq, **body}
+    body: dict[str, Any] = {"type": event.type, "session": event.session, "seq": seq}
+    # Not `dataclasses.asdict`, which copies deeply: it would cost more than the encoding.
+    for name in _FIELDS[type(event)]:
+        body[name] = getattr(event, name)
+    if type(event) is TurnEnded and event.usage is not None:
+        body["usage"] = dataclasses.asdict(event.usage)
+    return body
+
+
+_FIELDS: dict[type[Event], tuple[str, ...]] = {
+    kind: tuple(field.name for field in dataclasses.fields(kind) if field.name != "session")
+    for kind in (*EVENT_TYPES, TurnPartial)
+}

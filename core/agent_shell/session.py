@@ -14,11 +14,12 @@ import asyncio
 import contextlib
 import contextvars
 import types
-from collections.abc import Awaitable, Generator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Sequence
+from typing import Protocol
 
 from agent_shell import errors
 from agent_shell.agents.base import Agent, Exchange
+from agent_shell.audience import Audience
 from agent_shell.commands import (
     Cancel,
     Close,
@@ -46,13 +47,11 @@ from agent_shell.events import (
     FollowUpAccepted,
     FollowUpRejected,
     Receipt,
-    SessionClosed,
-    SessionHeld,
     TurnPartial,
-    TurnStarted,
 )
-from agent_shell.journal import Entry, Restored
+from agent_shell.journal import Entry, Journal, Restored
 from agent_shell.observer import Observer
+from agent_shell.recorder import Recorder, Ticket
 from agent_shell.state import (
     FollowUp,
     Hold,
@@ -64,12 +63,22 @@ from agent_shell.state import (
     TurnState,
 )
 from agent_shell.transitions import decide
-from agent_shell.turn import RunningTurn, Ticket
+from agent_shell.turn import RunningTurn
 
-if TYPE_CHECKING:
-    from agent_shell.engine import Engine
+__all__ = ["House", "Session"]
 
-__all__ = ["Session"]
+
+class House(Protocol):
+    """What a session is given: the engine, as far as a session needs it."""
+
+    agent: Agent
+    journal: Journal
+    observers: list[Observer]
+    clock: Callable[[], float]
+
+    def new_id(self) -> str:
+        """A follow-up id that nobody else makes."""
+        ...
 
 
 class Session:
@@ -80,43 +89,36 @@ class Session:
     """
 
     __slots__ = (
-        "_backlog",
+        "_audience",
         "_context",
         "_cut_off",
-        "_engine",
         "_fetching",
-        "_lost",
-        "_observers",
+        "_house",
         "_owner",
-        "_settlers",
+        "_recorder",
         "_state",
         "_submitting",
-        "_unrecorded",
-        "_untold",
-        "_waiters",
         "_wake_up",
         "key",
         "now",
+        "tell",
     )
 
-    def __init__(self, engine: Engine, state: SessionState) -> None:
+    def __init__(self, house: House, state: SessionState) -> None:
         self.key = state.key
-        self.now = engine.clock
-        self._engine = engine
+        self.now: Callable[[], float] = house.clock
+        self._audience = Audience(house.observers)
+        # The only way to tell of a passing event, at once; facts take the recorder's.
+        self.tell: Callable[[Event], None] = self._audience.tell
+        self._recorder = Recorder(house.journal, self)
+        self._house = house
         self._state = state
         # Every turn starts from this context, not from its predecessor's.
         self._context = contextvars.copy_context()
         self._owner: asyncio.Task[None] | None = None
         self._wake_up: asyncio.TimerHandle | None = None
-        self._observers: list[Observer] | None = None
-        self._waiters: dict[str, list[asyncio.Future[Receipt]]] | None = None
-        self._settlers: list[asyncio.Future[None]] | None = None
-        self._unrecorded = 0  # batches that the journal has not answered for
         self._cut_off: Exchange | None = None
         self._fetching: asyncio.Future[None] | None = None  # kept, for tasks are held weakly
-        self._lost: errors.SessionLost | None = None
-        self._backlog: list[Fact] | None = None  # facts that it refused, to be tried again
-        self._untold: list[Fact] | None = None  # those of them that nobody was told of
         self._submitting: dict[str, asyncio.Task[FollowUpAccepted]] | None = None
 
     # What it is
@@ -199,7 +201,7 @@ class Session:
             if id is not None:
                 return await self._accept_once(FollowUp(id, text, lane, sender, self.now()))
             return await self._accept(
-                FollowUp(self._engine.new_id(), text, lane, sender, self.now())
+                FollowUp(self._house.new_id(), text, lane, sender, self.now())
             )
         except errors.Refused as error:
             self.tell(FollowUpRejected(self.key, self.now(), id or "", error.kind, str(error)))
@@ -249,30 +251,23 @@ class Session:
     async def receipt(self, id: str) -> Receipt:
         """The receipt of a follow-up, when it has one; raises `NotWaiting` if it never will."""
         # First in line, then the look: a receipt that comes in between is not missed.
-        if self._waiters is None:
-            self._waiters = {}
-        waiter: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(id, []).append(waiter)
+        waiter = self._audience.expect(id)
         try:
-            entry = await self._engine.journal.entry(self.key, id)
+            entry = await self._house.journal.entry(self.key, id)
             if entry is None:
                 raise errors.NotWaiting(f"session {self.key!r} never accepted a follow-up {id!r}")
             if entry.ended_at is not None:
                 return _receipt_of(self.key, entry)
-            if self._lost is not None:
-                raise self._lost
+            if self._recorder.lost is not None:
+                raise self._recorder.lost
             return await waiter
         finally:
-            self._forget_waiter(id, waiter)
+            self._audience.forget(id, waiter)
 
     async def settled(self) -> None:
         """Returns when no turn runs, none will start by itself, and all is recorded."""
         while not self._is_settled():
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            if self._settlers is None:
-                self._settlers = []
-            self._settlers.append(waiter)
-            await waiter
+            await self._audience.rest()
 
     async def close(self, *, drain: bool = True, timeout: float | None = None) -> list[FollowUp]:
         """Takes no more input; returns the follow-ups that are left in `waiting`.
@@ -289,21 +284,16 @@ class Session:
             self._perform(Close(drain=False))
             self._give_up("close")
             await self.settled()
-        if self._backlog:
-            self._record([])  # the journal may have got better
-            await self.settled()
+        self._recorder.retry()
+        await self.settled()
         with contextlib.suppress(errors.JournalError):
             # Not to be told: without it the lease ends with this process.
-            await self._engine.journal.release(self.key)
+            await self._house.journal.release(self.key)
         return list(self._state.queue)
 
     def observe(self, capacity: int = 10_000) -> Observer:
         """Watches this session from here on."""
-        if self._observers is None:
-            self._observers = []
-        observer = Observer(capacity, self._observers.remove)
-        self._observers.append(observer)
-        return observer
+        return self._audience.observe(capacity)
 
     def _check_text(self, text: str) -> None:
         limit = self._state.limits.text_bytes
@@ -346,7 +336,7 @@ class Session:
 
     async def _known(self, id: str, text: str) -> FollowUpAccepted | None:
         """The acknowledgement of an id that was accepted before; `IdConflict`."""
-        entry = await self._engine.journal.entry(self.key, id)
+        entry = await self._house.journal.entry(self.key, id)
         if entry is None:
             return None
         if entry.text != text:
@@ -361,17 +351,17 @@ class Session:
     @property
     def agent(self) -> Agent:
         """The agent that answers."""
-        return self._engine.agent
+        return self._house.agent
 
     async def history(self, limit: int) -> list[Exchange]:
         """The last `limit` turns that are over, oldest first."""
-        return await self._engine.journal.history(self.key, limit)
+        return await self._house.journal.history(self.key, limit)
 
     def keep_partial(self, turn: int, id: str, text: str) -> None:
         """Records a piece of the answer, for the case of a crash."""
-        if self._lost is None:
+        if self._recorder.lost is None:
             # Not told: its words have gone out as deltas.
-            self._record([TurnPartial(self.key, self.now(), turn, id, text)], told=[])
+            self._recorder.record([TurnPartial(self.key, self.now(), turn, id, text)], told=[])
 
     def take_steers(self, turn: TurnState) -> list[FollowUp]:
         """Hands the inbox over to the running turn `turn`, with its receipts."""
@@ -401,14 +391,14 @@ class Session:
                 self._wake_at(effect.until)
             elif type(effect) is Fetch:
                 fetch = effect
-        ticket = self._record(facts) if facts else None
+        ticket = self._recorder.record(facts) if facts else None
         # Where the journal refused at once, the turn does not start.
         if start is not None and start is self._state.turn:
             self._start(start, ticket)
         if fetch is not None:
             # Asked in this very step, between its facts and the next ones: `after` is a
             # place in the queue of this moment.
-            asked = self._engine.journal.fetch(self.key, fetch.after, fetch.limit)
+            asked = self._house.journal.fetch(self.key, fetch.after, fetch.limit)
             self._fetching = asyncio.ensure_future(self._fetched(fetch.number, asked))
         return ticket
 
@@ -420,106 +410,28 @@ class Session:
         else:
             self._perform(Fetched(number, follow_ups))
 
-    def _record(self, facts: list[Fact], told: list[Fact] | None = None) -> Ticket:
-        told = facts if told is None else told
-        if self._lost is not None:
-            self._told([fact for fact in facts if type(fact) in (SessionHeld, SessionClosed)])
-            return None
-        batch = facts
-        if self._backlog:
-            batch = [*self._backlog, *facts]
-            told = [*(self._untold or ()), *told]
-        self._backlog = self._untold = None
-        try:
-            ticket = self._engine.journal.append(self.key, batch)
-        except Exception as error:
-            ticket = asyncio.get_running_loop().create_future()
-            ticket.set_exception(errors.JournalError(errors.reason_of(error)))
-        if ticket is None:
-            self._told(told)
-            return None
-        self._unrecorded += 1
-        if ticket.done():
-            self._answered(batch, told, ticket)
-        else:
-            ticket.add_done_callback(lambda ticket: self._answered(batch, told, ticket))
-        return ticket
+    def told(self, facts: Sequence[Fact]) -> None:
+        """These are recorded: tells everybody (for the recorder)."""
+        self._audience.tell_all(facts)
+        if self._audience.awaits_rest and self._is_settled():
+            self._audience.at_rest()
 
-    def _answered(self, batch: list[Fact], told: list[Fact], ticket: asyncio.Future[None]) -> None:
-        self._unrecorded -= 1
-        error = ticket.exception()
-        if error is None:
-            self._told(told)
-        else:
-            self._refused(batch, told, errors.reason_of(error))
-            if isinstance(error, errors.SessionLost):
-                self._lose(error)
-
-    def _lose(self, error: errors.SessionLost) -> None:
-        """Another process owns the session now: what happens here is void, and not told."""
-        if self._lost is not None:
-            return
-        self._lost = error
-        self._backlog = None
-        self._perform(Close(drain=False))
-        for waiters in (self._waiters or {}).values():
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_exception(error)
-
-    def _told(self, facts: Sequence[Event]) -> None:
-        for observer in self._engine.observers:
-            observer.tell_all(facts)
-        if self._observers:
-            for observer in self._observers:
-                observer.tell_all(facts)
-        if self._waiters:
-            self._give_receipts(facts)
-        if self._settlers and self._is_settled():
-            settlers, self._settlers = self._settlers, None
-            for settler in settlers:
-                if not settler.done():
-                    settler.set_result(None)
-
-    def _forget_waiter(self, id: str, waiter: asyncio.Future[Receipt]) -> None:
-        waiting = self._waiters.get(id) if self._waiters else None
-        if waiting and waiter in waiting:
-            waiting.remove(waiter)
-            if not waiting and self._waiters:
-                del self._waiters[id]
-
-    def _give_receipts(self, facts: Sequence[Event]) -> None:
-        for fact in facts:
-            if type(fact) is Receipt and self._waiters is not None:
-                for waiter in self._waiters.pop(fact.id, ()):
-                    if not waiter.done():
-                        waiter.set_result(fact)
-
-    def tell(self, event: Event) -> None:
-        """Tells every observer of a passing event, at once."""
-        for observer in self._engine.observers:
-            observer.tell(event)
-        if self._observers:
-            for observer in self._observers:
-                observer.tell(event)
-
-    def _refused(self, batch: list[Fact], told: list[Fact], reason: str) -> None:
-        """The journal refused a batch: undo what may be undone, keep the rest for later."""
-        ids = frozenset(f.id for f in batch if type(f) is FollowUpAccepted)
-        turn = next((f.turn for f in batch if type(f) is TurnStarted), None)
+    def unwritten(self, ids: frozenset[str], turn: int | None, reason: str) -> list[Fact]:
+        """Undoes what was not recorded; says what follows from it (for the recorder)."""
         running = self._state.turn
         if running is not None and running.follow_up.id in ids:
             turn = running.number  # its start stands in a later batch, refused like this one
         effects = decide(self._state, Unwritten(ids, turn, reason), self.now())
-        said = [effect for effect in effects if isinstance(effect, Fact)]
-        self._backlog = [*(self._backlog or ()), *_kept(batch, ids), *said]
-        self._untold = [*(self._untold or ()), *_kept(told, ids)]
-        # These are told unrecorded: it is the journal's failure that they tell of.
-        self._told(said)
+        return [effect for effect in effects if isinstance(effect, Fact)]
+
+    def lose(self, error: errors.SessionLost) -> None:
+        """Another process owns the session: ends here, without a word (for the recorder)."""
+        self._perform(Close(drain=False))
+        self._audience.disappoint(error)
 
     def _is_settled(self) -> bool:
         state = self._state
-        if state.turn is not None or self._unrecorded:
+        if state.turn is not None or self._recorder.under_way:
             return False
         if state.phase is not Phase.HELD or not state.waiting:
             return True
@@ -576,17 +488,6 @@ class Session:
 def _begin() -> Generator[None, None, None]:
     """Waits for the first step of the task."""
     yield
-
-
-def _kept(refused: list[Fact], ids: frozenset[str]) -> list[Fact]:
-    """What is still true of a refused batch: not its acceptances, starts and older refusals."""
-    return [
-        fact
-        for fact in refused
-        if type(fact) is not TurnStarted
-        and getattr(fact, "id", None) not in ids
-        and not (type(fact) is SessionHeld and fact.reason is HoldReason.JOURNAL)
-    ]
 
 
 def _receipt_of(key: str, entry: Entry) -> Receipt:

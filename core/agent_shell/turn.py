@@ -4,24 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
 from agent_shell import errors
-from agent_shell.agents.base import AgentEvent, Delta, Exchange, Notice, Usage
+from agent_shell.agents.base import Agent, AgentEvent, Delta, Exchange, Notice, Usage
 from agent_shell.commands import TurnOver
-from agent_shell.events import TurnDelta, TurnNotice
+from agent_shell.events import Event, TurnDelta, TurnNotice
+from agent_shell.recorder import Ticket
 from agent_shell.state import FollowUp, Hold, HoldReason, State, TurnState
 
-if TYPE_CHECKING:
-    from agent_shell.session import Session
-
-__all__ = ["RunningTurn", "Ticket"]
+__all__ = ["RunningTurn"]
 
 # How long, in seconds, what an agent has said may be without a record.
 PARTIAL_S = 0.25
 
-# A ticket stands for one batch at the journal: `None` means it is recorded.
-Ticket = asyncio.Future[None] | None
+
+class _Session(Protocol):
+    """As much of a session as its turn talks to."""
+
+    key: str
+    now: Callable[[], float]
+    tell: Callable[[Event], None]
+
+    @property
+    def agent(self) -> Agent:
+        """The agent that answers."""
+        ...
+
+    async def history(self, limit: int) -> list[Exchange]:
+        """The last `limit` turns that are over, oldest first."""
+        ...
+
+    def take_steers(self, turn: TurnState) -> list[FollowUp]:
+        """Hands the inbox over to the turn, with its receipts."""
+        ...
+
+    def keep_partial(self, turn: int, id: str, text: str) -> None:
+        """Records a piece of the answer, for the case of a crash."""
+        ...
 
 
 class RunningTurn:
@@ -29,7 +50,7 @@ class RunningTurn:
 
     __slots__ = ("_kept", "_kept_at", "_parts", "_session", "_started", "_state", "_usage")
 
-    def __init__(self, session: Session, state: TurnState) -> None:
+    def __init__(self, session: _Session, state: TurnState) -> None:
         self._session = session
         self._state = state
         self._parts: list[str] = []

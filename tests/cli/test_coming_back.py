@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -17,7 +18,7 @@ from agent_shell.journal.sqlite import SqliteJournal
 from agent_shell.journal.sqlite.reading import Summary
 from agent_shell_cli.exits import UsageError
 from agent_shell_cli.resuming import choose
-from support_scripted import Ended, chat, environment, program, run_program, start
+from support_scripted import chat, environment, program, run_program, start
 
 
 @pytest.fixture
@@ -65,9 +66,6 @@ def cut_off(journal: str) -> None:
         pass
     shell.kill()
     shell.communicate()
-
-
-# Which session
 
 
 def test_without_a_name_a_session_is_new(journal: str) -> None:
@@ -147,10 +145,7 @@ def test_resume_without_an_id_has_one_chosen_by_its_number() -> None:
 def test_nothing_chosen_is_no_session() -> None:
     """An empty line, or the end of the input, chooses none."""
     with pytest.raises(UsageError, match="no session was chosen"):
-        choose([Summary("a", "", "/", 0.0, 1.0, 1, 0, None, None)], lambda: "", [].append)
-
-
-# What was left
+        choose([Summary("a", "", "/", 0.0, 1.0, 1, 0, None, None)], lambda: "", list[str]().append)
 
 
 async def test_what_was_left_runs_first(journal: str) -> None:
@@ -191,7 +186,7 @@ def test_a_turn_that_was_cut_off_can_run_again(journal: str) -> None:
     """With --interrupted retry it runs again, whole, before the others."""
     cut_off(journal)
     ended = chat("-s", "k", "--journal", journal, "--interrupted", "retry")
-    assert (ended.code, ended.lines) == (0, [("one " * 1000).rstrip(), "second"])
+    assert (ended.code, ended.lines) == (0, ["one " * 1000, "second"])
     assert "was cut off; it runs again" in ended.err
 
 
@@ -221,9 +216,8 @@ def test_a_kill_loses_nothing_that_was_acknowledged(journal: str, seed: int) -> 
     assert shell.stdout is not None
     shell.stdin.write("".join(f"{number}\n" for number in range(200)).encode())
     shell.stdin.flush()
-    events = []
-    for _ in range(random.Random(seed).randint(1, 400)):
-        events.append(json.loads(shell.stdout.readline()))
+    seen = random.Random(seed).randint(1, 400)
+    events = [json.loads(shell.stdout.readline()) for _ in range(seen)]
     shell.kill()
     shell.communicate()
     ended = chat("-s", "k", "--journal", journal, "--interrupted", "retry")
@@ -234,12 +228,9 @@ def test_a_kill_loses_nothing_that_was_acknowledged(journal: str, seed: int) -> 
     assert [f["text"] for f in follow_ups] == [str(number) for number in range(len(follow_ups))]
     acknowledged = {event["id"] for event in events if event["type"] == "follow_up.accepted"}
     assert acknowledged <= {f["id"] for f in follow_ups}
-    # None ran twice but the one that was cut off, and it counts once.
+    # Only what had no receipt ran again.
     answered = [event["id"] for event in events if event["type"] == "receipt"]
     assert len(answered) + len(ended.lines) <= len(follow_ups)
-
-
-# Who else has it
 
 
 def test_a_session_that_is_open_elsewhere_is_refused(journal: str) -> None:
@@ -258,11 +249,32 @@ def test_a_session_that_is_open_elsewhere_is_refused(journal: str) -> None:
     assert (sent.code, sent.lines, out.splitlines()) == (0, ["c"], [b"c", b"d"])
 
 
-@pytest.mark.parametrize("damage", [b"this is no database, and long enough to see" * 100])
-def test_a_journal_that_cannot_be_opened_is_named(journal: str, damage: bytes) -> None:
+def test_a_journal_that_cannot_be_opened_is_named(journal: str) -> None:
     """A file that is no journal is a matter of configuration, and stays as it is."""
+    damage = b"this is no database, and long enough to see" * 100
     Path(journal).write_bytes(damage)
-    ended: Ended = chat("-s", "k", "--journal", journal, input=b"a\n")
+    ended = chat("-s", "k", "--journal", journal, input=b"a\n")
     assert (ended.code, ended.out) == (2, b"")
     assert journal in ended.err
     assert Path(journal).read_bytes() == damage
+
+
+def test_a_journal_that_fails_ends_the_run(journal: str) -> None:
+    """Where the disk takes no more it is said once, refused lines are named, nothing is lost."""
+    command = f"ulimit -f 300; exec {shlex.join(program('chat', '-m', 'echo', '-s', 'k'))}"
+    lines = "".join(f"{number}\n" for number in range(5000)).encode()
+    done = subprocess.run(
+        ["bash", "-c", f"{command} --journal {shlex.quote(journal)}"],
+        input=lines,
+        capture_output=True,
+        check=False,
+        env=environment(),
+    )
+    assert done.returncode == 3
+    assert done.stderr.count(b"the session can't be kept any more") == 1
+    assert b"follow-ups are left in the queue" in done.stderr
+    ended = chat("-s", "k", "--journal", journal, "--interrupted", "retry")
+    assert ended.code == 0
+    accepted = show(journal, "k")["follow_ups"]
+    assert [f["answer"] for f in accepted] == [str(number) for number in range(len(accepted))]
+    assert f"line {len(accepted) + 1}: the journal".encode() in done.stderr

@@ -142,7 +142,7 @@ async def test_refusals_do_not_pile_up(tmp_path: Path):
         for _ in range(50):
             with pytest.raises(JournalError):
                 await file.session.submit("y" * 5000)
-        assert len(file.session._backlog or ()) == 1
+        assert len(file.session._recorder._backlog or ()) == 1
         assert file.session.hold is not None
         assert file.session.hold.reason is HoldReason.JOURNAL
 

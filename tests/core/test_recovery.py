@@ -180,7 +180,9 @@ class TestReadingPages:
         c = sqlite3.connect(whole)
         tables = {
             name: [row[1] for row in c.execute(f"PRAGMA table_info({name})")]
-            for (name,) in c.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            for (name,) in c.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            )
         }
         c.close()
         assert {table.name: list(table.columns) for table in recovery.TABLES} == tables

@@ -226,6 +226,15 @@ class TestTheFile:
         assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
         connection.close()
 
+    async def test_a_log_without_its_file_is_not_thrown_away(self, path: Path):
+        """SQLite would take a new file's empty state for the truth and drop the log."""
+        path.parent.mkdir()
+        log = path.with_name("sessions.sqlite-wal")
+        log.write_bytes(b"commits that are not in the file yet")
+        with pytest.raises(JournalError, match="its log is there"):
+            SqliteJournal(path)
+        assert log.exists()
+
     async def test_a_full_disk_refuses_and_loses_nothing(self, path: Path):
         """The running turn ends, what was accepted stays, and it goes on with room again."""
         agent = StepAgent()
@@ -362,6 +371,17 @@ class TestCrashes:
         assert session.cut_off is None
         await engine.close()
         await journal.close()
+
+    async def test_a_cut_off_turn_is_told_of_until_somebody_decides(self, path, child):
+        """An owner that only looked and let go leaves it as it was for the next one."""
+        child.kill()
+        child.wait()
+        for _ in range(3):
+            journal, engine, session = await reopened(path)
+            assert session.cut_off is not None
+            assert session.cut_off.id == "a"
+            await engine.close(drain=False)
+            await journal.close()
 
     async def test_what_was_cut_off_can_be_skipped(self, path, child):
         """Its receipt says that a crash cancelled it; the rest runs."""

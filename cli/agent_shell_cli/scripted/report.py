@@ -34,6 +34,7 @@ class Report:
         self._write = write
         self._terminal = terminal
         self._quiet = False
+        self._journal_failed = False
         self._states: Counter[State] = Counter()
         self._began = time.monotonic()
         self.code = Exit.OK
@@ -115,6 +116,8 @@ class Report:
         elif held.reason is HoldReason.UNREACHABLE:
             self.call_for(Exit.UNREACHABLE)
             self.say(f"the model can't be reached: {held.detail}")
-        elif held.reason is HoldReason.JOURNAL:
+        elif held.reason is HoldReason.JOURNAL and not self._journal_failed:
+            # Said once: each batch that the journal refuses holds the session anew.
+            self._journal_failed = True
             self.call_for(Exit.REFUSED)
             self.say(f"the session can't be kept any more: {held.detail}")

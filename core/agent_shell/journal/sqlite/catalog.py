@@ -84,7 +84,7 @@ def reading(path: Path) -> Generator[sqlite3.Connection]:
     try:
         # The pragmas that tell the version open no transaction; this does, at the first read.
         connection.execute("BEGIN")
-        if schema._check(path, connection) < schema.VERSION:  # pyright: ignore[reportPrivateUsage]
+        if schema.check(path, connection) < schema.VERSION:
             raise JournalError(
                 f"the journal {path} is of an older version; "
                 "'agent-shell chat' brings it up to date when it opens it"

@@ -39,7 +39,9 @@ def take(
     if owner is not None and (owner == liveness.owner or liveness.lives(owner)):
         raise SessionOwned(key, owner_pid, since)
     c.execute(
-        "UPDATE sessions SET fence = ?, owner = ?, owner_pid = ?, owner_since = ? WHERE id = ?",
+        # A hold is of the state that was let go of: what waits now is held anew.
+        "UPDATE sessions SET fence = ?, owner = ?, owner_pid = ?, owner_since = ?, hold = NULL"
+        " WHERE id = ?",
         (fence + 1, liveness.owner, os.getpid(), now, session),
     )
     return Lease(session, fence + 1), _restore(c, session, key, now, window)
@@ -117,7 +119,7 @@ def _cut_off(c: sqlite3.Connection, session: int, now: float) -> Exchange | None
         (session,),
     ).fetchone()
     if row is None:
-        return None
+        return _cut_off_before(c, session)
     id, number, text, answer = row
     c.execute(
         "UPDATE turns SET state = 'interrupted', ended_at = ? WHERE session = ? AND number = ?",
@@ -127,4 +129,19 @@ def _cut_off(c: sqlite3.Connection, session: int, now: float) -> Exchange | None
         "UPDATE follow_ups SET state = 'queued', rank = ? WHERE session = ? AND id = ?",
         (first - 1.0, session, id),
     )
+    return Exchange(id, number, text, answer, State.INTERRUPTED)
+
+
+def _cut_off_before(c: sqlite3.Connection, session: int) -> Exchange | None:
+    """The turn that an earlier owner found cut off and left as it was."""
+    row = c.execute(
+        "SELECT f.id, t.number, f.text, t.answer FROM turns t JOIN follow_ups f"
+        " ON f.session = t.session AND f.id = t.follow_up AND f.turn = t.number"
+        " WHERE t.session = ?1 AND t.state = 'interrupted' AND f.state = 'queued'"
+        " AND t.number = (SELECT max(number) FROM turns WHERE session = ?1)",
+        (session,),
+    ).fetchone()
+    if row is None:
+        return None
+    id, number, text, answer = row
     return Exchange(id, number, text, answer, State.INTERRUPTED)

@@ -60,7 +60,7 @@ def examine(path: Path, *, thorough: bool = True) -> Examination:
     connection: sqlite3.Connection | None = None
     try:
         connection = catalog.connect(path)
-        version = schema._check(path, connection)  # pyright: ignore[reportPrivateUsage]
+        version = schema.check(path, connection)
         pragma = "integrity_check(20)" if thorough else "quick_check(20)"
         said = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}")]
     except sqlite3.Error as error:

@@ -12,14 +12,23 @@ from pathlib import Path
 
 from agent_shell.errors import JournalError
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "connect", "describe", "migrate", "prepare"]
+__all__ = [
+    "APPLICATION_ID",
+    "MIGRATIONS",
+    "VERSION",
+    "check",
+    "connect",
+    "describe",
+    "migrate",
+    "prepare",
+]
 
 # "AgSh", in the header of the file: no other program's database is taken for a journal.
 APPLICATION_ID = 0x41675368
 
 _V1 = """
 CREATE TABLE sessions (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     key TEXT NOT NULL UNIQUE,
     title TEXT NOT NULL DEFAULT '',
     folder TEXT NOT NULL DEFAULT '',
@@ -107,6 +116,9 @@ def prepare(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log = path.with_name(f"{path.name}-wal")
+        if not (path.exists() and path.stat().st_size) and log.exists() and log.stat().st_size:
+            raise JournalError(f"the journal {path} is gone but its log is there; {_DOCTOR}")
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
@@ -116,7 +128,7 @@ def prepare(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
         ) from error
     connection = connect(path, synchronous=synchronous)
     try:
-        if _check(path, connection) < VERSION:
+        if check(path, connection) < VERSION:
             connection.execute("PRAGMA journal_mode = WAL")
             migrate(connection)
     except sqlite3.Error as error:
@@ -128,7 +140,7 @@ def prepare(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
     return connection
 
 
-def _check(path: Path, connection: sqlite3.Connection) -> int:
+def check(path: Path, connection: sqlite3.Connection) -> int:
     """The version of the file, if it is a journal that this version knows."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()

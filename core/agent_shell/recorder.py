@@ -1,0 +1,124 @@
+"""What one session has at its journal: batches under way, and facts that it refused.
+
+A fact is told once it is recorded. Of a batch that the journal refuses, what did
+not happen is undone and what did is kept, to be recorded with the next batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from agent_shell import errors
+from agent_shell.events import (
+    Fact,
+    FollowUpAccepted,
+    SessionClosed,
+    SessionHeld,
+    TurnStarted,
+)
+from agent_shell.journal import Journal
+from agent_shell.state import HoldReason
+
+__all__ = ["Recorder", "Ticket"]
+
+# A ticket stands for one batch at the journal: `None` means it is recorded.
+Ticket = asyncio.Future[None] | None
+
+
+class _Session(Protocol):
+    """As much of a session as its recorder talks to."""
+
+    key: str
+
+    def told(self, facts: Sequence[Fact]) -> None:
+        """These are recorded: everybody may know."""
+        ...
+
+    def unwritten(self, ids: frozenset[str], turn: int | None, reason: str) -> list[Fact]:
+        """Undoes acceptances and a start that were not recorded; says what follows."""
+        ...
+
+    def lose(self, error: errors.SessionLost) -> None:
+        """Another process owns the session now."""
+        ...
+
+
+class Recorder:
+    """Hands a session's facts to the journal, in order, and has them told afterwards."""
+
+    __slots__ = ("_backlog", "_journal", "_session", "_untold", "lost", "under_way")
+
+    def __init__(self, journal: Journal, session: _Session) -> None:
+        self._journal = journal
+        self._session = session
+        self._backlog: list[Fact] | None = None  # refused, to be tried again
+        self._untold: list[Fact] | None = None  # those of them that nobody was told of
+        self.under_way = 0  # batches that the journal has not answered for
+        self.lost: errors.SessionLost | None = None
+
+    def record(self, facts: list[Fact], told: list[Fact] | None = None) -> Ticket:
+        """Records `facts` behind what was refused; then `told`, by default all, are told."""
+        told = facts if told is None else told
+        if self.lost is not None:
+            # What happens here is void, but for the session's own end.
+            ends = [fact for fact in facts if type(fact) in (SessionHeld, SessionClosed)]
+            self._session.told(ends)
+            return None
+        batch = facts
+        if self._backlog:
+            batch = [*self._backlog, *facts]
+            told = [*(self._untold or ()), *told]
+            self._backlog = self._untold = None
+        try:
+            ticket = self._journal.append(self._session.key, batch)
+        except Exception as error:
+            ticket = asyncio.get_running_loop().create_future()
+            ticket.set_exception(errors.JournalError(errors.reason_of(error)))
+        if ticket is None:
+            self._session.told(told)
+            return None
+        self.under_way += 1
+        if ticket.done():
+            self._answered(batch, told, ticket)
+        else:
+            ticket.add_done_callback(lambda ticket: self._answered(batch, told, ticket))
+        return ticket
+
+    def retry(self) -> None:
+        """Tries what was refused once more: the journal may have got better."""
+        if self._backlog:
+            self.record([])
+
+    def _answered(self, batch: list[Fact], told: list[Fact], ticket: asyncio.Future[None]) -> None:
+        self.under_way -= 1
+        error = ticket.exception()
+        if error is None:
+            self._session.told(told)
+            return
+        self._refused(batch, told, errors.reason_of(error))
+        if isinstance(error, errors.SessionLost) and self.lost is None:
+            self.lost = error
+            self._backlog = self._untold = None
+            self._session.lose(error)
+
+    def _refused(self, batch: list[Fact], told: list[Fact], reason: str) -> None:
+        ids = frozenset(f.id for f in batch if type(f) is FollowUpAccepted)
+        turn = next((f.turn for f in batch if type(f) is TurnStarted), None)
+        said = self._session.unwritten(ids, turn, reason)
+        self._backlog = [*(self._backlog or ()), *_kept(batch, ids), *said]
+        self._untold = [*(self._untold or ()), *_kept(told, ids)]
+        # These are told unrecorded: it is the journal's failure that they tell of.
+        self._session.told(said)
+
+
+def _kept(refused: list[Fact], ids: frozenset[str]) -> list[Fact]:
+    """What is still true of a refused batch: not its acceptances, starts and older refusals."""
+    return [
+        fact
+        for fact in refused
+        if type(fact) is not TurnStarted
+        and getattr(fact, "id", None) not in ids
+        and not (type(fact) is SessionHeld and fact.reason is HoldReason.JOURNAL)
+    ]
