@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import contextvars
 import types
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Protocol
 
 from agent_shell import errors

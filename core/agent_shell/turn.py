@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 from agent_shell import errors
@@ -24,8 +23,14 @@ class _Session(Protocol):
     """As much of a session as its turn talks to."""
 
     key: str
-    now: Callable[[], float]
-    tell: Callable[[Event], None]
+
+    def now(self) -> float:
+        """The time, in seconds since the epoch."""
+        ...
+
+    def tell(self, event: Event, /) -> None:
+        """Tells every observer of a passing event, at once."""
+        ...
 
     @property
     def agent(self) -> Agent:
