@@ -101,15 +101,12 @@ class Session:
         "_wake_up",
         "key",
         "now",
-        "tell",
     )
 
     def __init__(self, house: House, state: SessionState) -> None:
         self.key = state.key
         self.now: Callable[[], float] = house.clock
         self._audience = Audience(house.observers)
-        # The only way to tell of a passing event, at once; facts take the recorder's.
-        self.tell: Callable[[Event], None] = self._audience.tell
         self._recorder = Recorder(house.journal, self)
         self._house = house
         self._state = state
@@ -409,6 +406,10 @@ class Session:
             self._perform(Unwritten(frozenset(), None, errors.reason_of(error)))
         else:
             self._perform(Fetched(number, follow_ups))
+
+    def tell(self, event: Event) -> None:
+        """Tells everybody of a passing event, at once; facts go by the recorder."""
+        self._audience.tell(event)
 
     def told(self, facts: Sequence[Fact]) -> None:
         """These are recorded: tells everybody (for the recorder)."""

@@ -28,7 +28,7 @@ class _Session(Protocol):
         """The time, in seconds since the epoch."""
         ...
 
-    def tell(self, event: Event, /) -> None:
+    def tell(self, event: Event) -> None:
         """Tells every observer of a passing event, at once."""
         ...
 
