@@ -84,8 +84,8 @@ class House(Protocol):
 class Session:
     """One conversation: a key, a queue, at most one turn at a time.
 
-    Made by `Engine.session`. `key` names it; `now()` is the engine's clock. What is
-    no coroutine decides at once, without waiting.
+    Made by `Engine.session`. `key` names it. What is no coroutine decides at
+    once, without waiting.
     """
 
     __slots__ = (
@@ -100,12 +100,10 @@ class Session:
         "_submitting",
         "_wake_up",
         "key",
-        "now",
     )
 
     def __init__(self, house: House, state: SessionState) -> None:
         self.key = state.key
-        self.now: Callable[[], float] = house.clock
         self._audience = Audience(house.observers)
         self._recorder = Recorder(house.journal, self)
         self._house = house
@@ -344,6 +342,10 @@ class Session:
         )
 
     # What a turn asks of it
+
+    def now(self) -> float:
+        """The engine's time, in seconds since the epoch."""
+        return self._house.clock()
 
     @property
     def agent(self) -> Agent:

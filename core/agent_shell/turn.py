@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 from agent_shell import errors
@@ -25,9 +24,8 @@ class _Session(Protocol):
 
     key: str
 
-    @property
-    def now(self) -> Callable[[], float]:
-        """Gives the time, in seconds since the epoch."""
+    def now(self) -> float:
+        """The time, in seconds since the epoch."""
         ...
 
     def tell(self, event: Event) -> None:
