@@ -90,7 +90,7 @@ class Model:
                 # So small a model repeats itself for ever otherwise; short answers
                 # stay what they are.
                 "dry_multiplier": 0.8,
-                "dry_allowed_length": 3,
+                "dry_allowed_length": 8,
                 "dry_penalty_last_n": 256,
                 "stream": True,
                 "stream_options": {"include_usage": True},
