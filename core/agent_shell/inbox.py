@@ -166,9 +166,9 @@ class _Sending:
         (session,) = c.execute("SELECT id FROM sessions WHERE key = ?", (self._key,)).fetchone()
         sent = self._follow_up
         known = c.execute(
-            "SELECT text, 1 FROM follow_ups WHERE session = ?1 AND id = ?2 UNION ALL"
-            " SELECT text, 0 FROM inbox WHERE session = ?1 AND id = ?2 AND refused IS NULL",
-            (session, sent.id),
+            "SELECT text, 1 FROM follow_ups WHERE session = :session AND id = :id UNION ALL"
+            " SELECT text, 0 FROM inbox WHERE session = :session AND id = :id AND refused IS NULL",
+            {"session": session, "id": sent.id},
         ).fetchone()
         if known is not None and known[0] != sent.text:
             raise errors.IdConflict(f"id {sent.id!r} was used before, with another text")

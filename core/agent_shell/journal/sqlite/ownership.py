@@ -137,8 +137,8 @@ def _cut_off_before(c: sqlite3.Connection, session: int) -> Exchange | None:
     row = c.execute(
         "SELECT f.id, t.number, f.text, t.answer FROM turns t JOIN follow_ups f"
         " ON f.session = t.session AND f.id = t.follow_up AND f.turn = t.number"
-        " WHERE t.session = ?1 AND t.state = 'interrupted' AND f.state = 'queued'"
-        " AND t.number = (SELECT max(number) FROM turns WHERE session = ?1)",
+        " WHERE t.session = ? AND t.state = 'interrupted' AND f.state = 'queued'"
+        " AND t.number = (SELECT max(number) FROM turns WHERE session = t.session)",
         (session,),
     ).fetchone()
     if row is None:

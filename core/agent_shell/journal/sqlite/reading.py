@@ -96,9 +96,9 @@ def waiting(c: sqlite3.Connection, key: str, after: str | None, limit: int) -> l
     rows = c.execute(
         "SELECT f.id, f.text, f.lane, f.sender, f.accepted_at FROM sessions s"
         " JOIN follow_ups f ON f.session = s.id"
-        " WHERE s.key = ?1 AND f.state = 'queued' AND f.rank > coalesce("
-        "   (SELECT rank FROM follow_ups WHERE session = s.id AND id = ?2), -9e999)"
-        " ORDER BY f.rank LIMIT ?3",
+        " WHERE s.key = ? AND f.state = 'queued' AND f.rank > coalesce("
+        "   (SELECT rank FROM follow_ups WHERE session = s.id AND id = ?), -9e999)"
+        " ORDER BY f.rank LIMIT ?",
         (key, after, limit),
     )
     return [FollowUp(id, text, Lane(lane), sender, at) for id, text, lane, sender, at in rows]
