@@ -15,7 +15,7 @@ from agent_shell_cli.repl.restored import (
     past,
     restored,
 )
-from agent_shell_cli.repl.router import Verb
+from agent_shell_cli.repl.router import Call, Verb
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.view import View, counted
 
@@ -91,9 +91,9 @@ class Owner:
         for follow_up in self.session.waiting:
             self._view.meet(follow_up.id, follow_up.text)
 
-    async def rule(self, verb: Verb) -> None:
+    async def rule(self, call: Call) -> None:
         """Carries out a command about the queue."""
-        match verb:
+        match call.verb:
             case Verb.HOLD:
                 self.session.put_on_hold()
             case Verb.RESUME | Verb.RETRY:
@@ -102,10 +102,25 @@ class Owner:
                 self.session.release()
             case Verb.SKIP:
                 self._skip()
+            case Verb.EDIT | Verb.DROP:
+                self._change(call)
             case Verb.CLEAR:
                 await self._clear()
             case _:
                 pass
+
+    def _change(self, call: Call) -> None:
+        """Edits or withdraws one input, by its number; it may have just started."""
+        id = self._view.id_of(call.number) or ""
+        try:
+            if call.verb is Verb.EDIT:
+                self.session.edit(id, call.text)
+            else:
+                self.session.remove(id)
+        except NotWaiting:
+            self._speaker.notice(f"{call.number} does not wait: it runs, has ended or never was")
+        except Refused as error:
+            self._speaker.notice(f"{call.number} stays as it is: {error}")
 
     def _skip(self) -> None:
         self.session.skip_cut_off()

@@ -40,16 +40,19 @@ class Verb(enum.StrEnum):
     RESUME = "resume"
     RETRY = "retry"
     SKIP = "skip"
+    EDIT = "edit"
+    DROP = "drop"
     CLEAR = "clear"
     EXIT = "exit"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One line of `/help`."""
+    """One line of `/help`; `takes` is what stands behind it, if anything does."""
 
     verb: Verb
     help: str
+    takes: str = ""
 
 
 COMMANDS = (
@@ -59,6 +62,8 @@ COMMANDS = (
     Command(Verb.RESUME, "go on with what waits (an empty Enter does the same)"),
     Command(Verb.RETRY, "run the turn again that was cut off (or empty Enter)"),
     Command(Verb.SKIP, "drop the turn that was cut off"),
+    Command(Verb.EDIT, "give the waiting input N another text", "N TEXT"),
+    Command(Verb.DROP, "withdraw the waiting input N", "N"),
     Command(Verb.CLEAR, "withdraw everything that waits; the running turn goes on"),
     Command(Verb.EXIT, "leave when the queue is done, or is held"),
 )
@@ -72,10 +77,15 @@ KEYS = (
 )
 
 # What only the process can do that owns the session.
-_OWNERS = frozenset({Verb.HOLD, Verb.RESUME, Verb.RETRY, Verb.SKIP, Verb.CLEAR})
+_OWNERS = frozenset(
+    {Verb.HOLD, Verb.RESUME, Verb.RETRY, Verb.SKIP, Verb.EDIT, Verb.DROP, Verb.CLEAR}
+)
 
 # A path or a lone slash is no command: those begin with one plain word.
 _COMMAND = re.compile(r"/([A-Za-z]+)(?:[ \t]+(.*))?[ \t]*\Z")
+# The one command whose argument may have several lines.
+_EDIT = re.compile(r"/(edit)[ \t]+(\d.*)\Z", re.IGNORECASE | re.DOTALL)
+_NUMBER = re.compile(r"(\d{1,9})(?:\s+(.*\S))?\s*\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +118,11 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Carry out a command."""
+    """Carry out a command, on the waiting input `number` if it is about one."""
 
     verb: Verb
+    number: int = 0
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +161,7 @@ def route(text: str, situation: Situation) -> Action:
         return Resume() if held else Nothing()
     if situation.leaving:
         return Complain("leaving: no more input is taken")
-    if (command := _COMMAND.match(text)) is not None:
+    if (command := _COMMAND.match(text) or _EDIT.match(text)) is not None:
         return _command(command[1].lower(), command[2] or "", situation)
     # A hold that the user did not ask for, with nothing behind it, protects
     # nothing: the next input must not stick to it.
@@ -173,22 +185,31 @@ def route_interrupt(draft: str, situation: Situation, warned: bool) -> Pressed:
 
 def help_text() -> str:
     """The commands and the keys, one a line."""
-    rows = [(f"/{command.verb}", command.help) for command in COMMANDS]
+    rows = [(f"/{command.verb} {command.takes}".rstrip(), command.help) for command in COMMANDS]
     width = max(len(name) for name, _ in (*rows, *KEYS))
     lines = [f"  {name:<{width}}  {what}" for name, what in (*rows, *KEYS)]
     return "\n".join([*lines, "A space before a slash sends the line as it is."])
 
 
 def _command(name: str, argument: str, situation: Situation) -> Action:
-    verb = next((command.verb for command in COMMANDS if command.verb == name), None)
-    if verb is None:
+    known = next((command for command in COMMANDS if command.verb == name), None)
+    if known is None:
         return Complain(
             f"there is no command /{name}: see /help, or put a space before it to send it"
         )
-    if argument:
+    verb = known.verb
+    if argument and not known.takes:
         return Complain(f"/{name} stands alone: it takes nothing behind it")
     if situation.attached is not None and verb in _OWNERS:
         return Complain(f"/{name} works only in process {situation.attached}, which owns this")
     if verb in (Verb.RETRY, Verb.SKIP) and not situation.cut_off:
         return Complain(f"/{name} is for a turn that was cut off, and there is none")
-    return Call(verb)
+    return _about_one(known, argument) if known.takes else Call(verb)
+
+
+def _about_one(command: Command, argument: str) -> Action:
+    """A command with the number of a waiting input, and perhaps a text, behind it."""
+    match = _NUMBER.match(argument)
+    if match is None or (match[2] is None) == ("TEXT" in command.takes):
+        return Complain(f"it is /{command.verb} {command.takes}: /queue shows the numbers")
+    return Call(command.verb, int(match[1]), match[2] or "")

@@ -215,7 +215,7 @@ class Shell:
             case Resume() if self._owner is not None:
                 self._owner.session.release()
             case Call():
-                await self._call(action.verb)
+                await self._call(action)
             case _:
                 pass
 
@@ -230,8 +230,8 @@ class Shell:
             self._warned = True
             self._speaker.notice("press Ctrl+C again to leave")
 
-    async def _call(self, verb: Verb) -> None:
-        match verb:
+    async def _call(self, call: Call) -> None:
+        match call.verb:
             case Verb.HELP:
                 self._speaker.say(help_text())
             case Verb.QUEUE:
@@ -242,7 +242,7 @@ class Shell:
                 self._leave(drain=True)
             case _:
                 if self._owner is not None:
-                    await self._owner.rule(verb)
+                    await self._owner.rule(call)
 
     # What happens in the background
 

@@ -106,6 +106,10 @@ class View:
         item = self._open.get(id)
         return 0 if item is None else item.number
 
+    def id_of(self, number: int) -> str | None:
+        """The id of the follow-up with that number, if it has no receipt yet."""
+        return next((id for id, item in self._open.items() if item.number == number), None)
+
     def restore(self, waiting: Iterable[FollowUp], count: int) -> None:
         """Numbers what was accepted before, by another shell: `count` in all."""
         for follow_up in waiting:

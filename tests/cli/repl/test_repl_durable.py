@@ -108,6 +108,28 @@ async def test_restored_queue_can_be_dropped(tmp_path: Path) -> None:
     assert set((await states(path)).values()) == {State.WITHDRAWN}
 
 
+async def test_restored_queue_can_be_edited_and_dropped_from(tmp_path: Path) -> None:
+    """By the numbers that are shown; what is not there is said not to be."""
+    path = tmp_path / "j.sqlite"
+    await leave_behind(path, "second", "third")
+    async with stage(tmp_path, options(journal=path), EchoAgent()) as shell:
+        await shell.until("  3  third")
+        shell.type(f"/edit 2 better{ENTER}", f"/drop 3{ENTER}")
+        await shell.until("  2  better")
+        shell.type(f"/drop 9{ENTER}")
+        await shell.until("9 does not wait")
+        shell.type(f"/skip{ENTER}", f"/resume{ENTER}")
+        await shell.until("❯ 2  better\nbetter")
+        shell.type(CTRL_D)
+        await shell.code()
+    done = State.ANSWERED
+    assert await states(path) == {
+        "first": State.CANCELLED,
+        "better": done,
+        "third": State.WITHDRAWN,
+    }
+
+
 async def test_cut_off_turn_is_shown_and_retried(tmp_path: Path) -> None:
     """A turn that was cut off is shown with what it had said; Enter or /retry runs it again."""
     for how in (ENTER, f"/retry{ENTER}"):

@@ -41,7 +41,11 @@ def test_busy_is_the_lane_while_a_turn_runs(busy: Lane) -> None:
     assert route("x", Situation(busy=busy)) == Send("x", Lane.QUEUE)
 
 
-@pytest.mark.parametrize("verb", list(Verb))
+TAKES = {c.verb: c.takes.replace("N", "1") for c in COMMANDS}
+ALONE = [command.verb for command in COMMANDS if not command.takes]
+
+
+@pytest.mark.parametrize("verb", ALONE)
 def test_each_command_has_its_name(verb: Verb) -> None:
     """A slash and a name alone on a line are a command, whatever its case."""
     situation = Situation(running=True, cut_off=True)
@@ -140,10 +144,25 @@ def test_retry_and_skip_need_a_turn_that_was_cut_off(verb: Verb) -> None:
     assert isinstance(route(f"/{verb}", Situation(hold=HoldReason.RESTORED)), Complain)
 
 
+def test_one_waiting_input_is_addressed_by_its_number() -> None:
+    """`/edit` takes a number and a text, which may have lines; `/drop` a number alone."""
+    assert route("/drop 3", IDLE) == Call(Verb.DROP, 3)
+    assert route("/edit 12 say it so", IDLE) == Call(Verb.EDIT, 12, "say it so")
+    assert route("/edit 1 two\nlines ", IDLE) == Call(Verb.EDIT, 1, "two\nlines")
+    for text in ("/drop", "/drop it", "/drop 3 now", "/edit", "/edit 3", "/edit it so"):
+        action = route(text, IDLE)
+        assert isinstance(action, Complain)
+        assert "/queue shows the numbers" in action.text
+
+
 def test_attached_shell_rules_nothing() -> None:
     """Where another process owns the session, its queue is not ruled from here."""
     attached = Situation(running=True, attached=7, busy=Lane.STEER, cut_off=True)
-    allowed = {verb for verb in Verb if isinstance(route(f"/{verb}", attached), Call)}
+    allowed = {
+        verb
+        for verb in Verb
+        if isinstance(route(f"/{verb} {TAKES[verb]}".rstrip(), attached), Call)
+    }
     assert allowed == {Verb.HELP, Verb.QUEUE, Verb.EXIT}
     assert route("hello", attached) == Send("hello", Lane.STEER)
     assert route_interrupt("", attached, warned=False) is Pressed.WARN
