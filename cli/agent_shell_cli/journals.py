@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from agent_shell import MemoryJournal
+from agent_shell import JournalError, MemoryJournal
 from agent_shell_cli.exits import UsageError
 
 if TYPE_CHECKING:
@@ -37,16 +37,22 @@ def journal_path(named: str | None) -> Path:
 
 
 def open_file(named: str | None) -> SqliteJournal:
-    """The journal in a file, to be closed; inside a running loop. Raises `JournalError`."""
+    """The journal in a file, to be closed; inside a running loop.
+
+    Raises `UsageError`, also where the file can't be used: nothing was refused yet.
+    """
     # Imported here: SQLite is not for those who only ask for help.
     from agent_shell.journal.sqlite import SqliteJournal
 
-    return SqliteJournal(journal_path(named))
+    try:
+        return SqliteJournal(journal_path(named))
+    except JournalError as error:
+        raise UsageError(str(error)) from error
 
 
 def open_journal(named: str | None) -> MemoryJournal | SqliteJournal:
     """The journal that `--journal` names, to be closed; inside a running loop.
 
-    Raises `UsageError` or `JournalError`.
+    Raises `UsageError`.
     """
     return MemoryJournal() if named == "memory" else open_file(named)

@@ -194,6 +194,7 @@ class Session:
         try:
             self._check_text(text)
             if id is not None:
+                self._check_text(id)
                 return await self._accept_once(FollowUp(id, text, lane, sender, self.now()))
             return await self._accept(
                 FollowUp(self._house.new_id(), text, lane, sender, self.now())

@@ -32,10 +32,7 @@ def run(options: ChatOptions, model: Model, *, stdin: bool) -> int:
 
 
 async def _run(options: ChatOptions, model: Model, stdin: bool) -> int:
-    try:
-        journal = open_journal(options.journal)
-    except JournalError as error:
-        raise UsageError(str(error)) from error
+    journal = open_journal(options.journal)
     try:
         engine = Engine(model.agent, journal=journal, on_failure=_on_failure(options))
         # Without a bound: the feed sees to it that little waits.

@@ -7,9 +7,8 @@ import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from agent_shell import Journal, JournalError
+from agent_shell import Journal
 from agent_shell_cli import journals
-from agent_shell_cli.exits import UsageError
 
 __all__ = ["name_of", "opened"]
 
@@ -29,10 +28,7 @@ async def opened(named: str | None) -> AsyncGenerator[Journal]:
         if named is None:
             folder = tempfile.TemporaryDirectory(prefix="agent-shell-stress-")
             named = str(Path(stack.enter_context(folder)) / "sessions.sqlite")
-        try:
-            journal = journals.open_journal(named)
-        except JournalError as error:
-            raise UsageError(str(error)) from error
+        journal = journals.open_journal(named)
         try:
             yield journal
         finally:
