@@ -101,10 +101,14 @@ def connect(
             timeout=5.0,
             check_same_thread=False,
         )
+    except sqlite3.Error as error:
+        raise JournalError(describe(path, error)) from error
+    try:
         connection.execute("PRAGMA foreign_keys = ON")
         if not read_only:
             connection.execute(f"PRAGMA synchronous = {synchronous}")
     except sqlite3.Error as error:
+        connection.close()
         raise JournalError(describe(path, error)) from error
     return connection
 
