@@ -474,6 +474,8 @@ class Session:
             over = await running.run(ticket)
         except asyncio.CancelledError:
             over = running.over(State.CANCELLED, "a cancelled task")
+        except GeneratorExit:
+            raise  # the task is thrown away unfinished: its loop has gone, and so has all else
         except BaseException as error:
             # KeyboardInterrupt or SystemExit: it passes, and the session is not stuck.
             self._perform(running.over(State.CANCELLED, errors.reason_of(error)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 
@@ -613,3 +615,34 @@ async def test_an_accepted_follow_up_is_told_with_its_text():
     (accepted,) = watch.of(FollowUpAccepted)
     assert (accepted.id, accepted.text, accepted.sender) == ("x", "hello", "ann")
     await session.close()
+
+
+THROWN_AWAY = """
+import asyncio, gc
+from agent_shell import Engine
+
+class Waits:
+    async def run(self, turn):
+        await asyncio.Event().wait()
+        yield
+
+async def begin():
+    session = Engine(Waits()).session("s")
+    observer = session.observe()
+    await session.submit("a")
+    await asyncio.sleep(0)
+    return observer
+
+observer = asyncio.new_event_loop().run_until_complete(begin())
+observer.take()
+gc.collect()
+print([event.type for event in observer.take()])
+"""
+
+
+def test_a_turn_that_is_thrown_away_with_its_loop_says_nothing():
+    """A loop that ends without its tasks makes no receipts: nobody decided anything."""
+    run = subprocess.run(
+        [sys.executable, "-c", THROWN_AWAY], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "[]\n"
