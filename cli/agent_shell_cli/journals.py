@@ -14,9 +14,15 @@ from agent_shell_cli.exits import UsageError
 if TYPE_CHECKING:
     from agent_shell.journal.sqlite import SqliteJournal
 
-__all__ = ["DATA_VARIABLE", "journal_path", "open_file", "open_journal"]
+__all__ = ["DATA_VARIABLE", "data_dir", "journal_path", "open_file", "open_journal"]
 
 DATA_VARIABLE = "AGENT_SHELL_DATA_DIR"
+
+
+def data_dir() -> Path:
+    """The folder for what outlives the program; `AGENT_SHELL_DATA_DIR` overrides it."""
+    folder = os.environ.get(DATA_VARIABLE) or platformdirs.user_data_dir("agent-shell")
+    return Path(folder).expanduser()
 
 
 def journal_path(named: str | None) -> Path:
@@ -26,8 +32,7 @@ def journal_path(named: str | None) -> Path:
             "--journal memory has nothing to look at: it ends with its process; name a file"
         )
     if named is None:
-        folder = os.environ.get(DATA_VARIABLE) or platformdirs.user_data_dir("agent-shell")
-        return Path(folder).expanduser() / "sessions.sqlite"
+        return data_dir() / "sessions.sqlite"
     if not named.strip() or "\0" in named:
         raise UsageError("--journal is empty or no path; give it a file, or leave it out")
     path = Path(named).expanduser()

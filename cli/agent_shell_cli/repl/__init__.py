@@ -9,10 +9,9 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from agent_shell_cli.exits import Exit
-from agent_shell_cli.journals import open_journal
+from agent_shell_cli.journals import data_dir, open_journal
 from agent_shell_cli.models import Model, open_model
 from agent_shell_cli.options import ChatOptions
-from agent_shell_cli.repl.history import data_dir
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.opening import converse
 from agent_shell_cli.repl.terminal import Terminal

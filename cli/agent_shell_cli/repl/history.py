@@ -15,21 +15,11 @@ from pathlib import Path
 
 from prompt_toolkit.history import History
 
-__all__ = ["InputHistory", "data_dir"]
+__all__ = ["InputHistory"]
 
 # What is read back: bounds for start-up, and for each Enter, which copies the list.
 _READ_BYTES = 1 << 20
 _READ_INPUTS = 1_000
-
-
-def data_dir() -> Path:
-    """The folder for what outlives the program; `AGENT_SHELL_DATA_DIR` overrides it."""
-    if named := os.environ.get("AGENT_SHELL_DATA_DIR"):
-        return Path(named)
-    # Imported here, for it is not needed where the folder is named.
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("agent-shell", appauthor=False))
 
 
 class InputHistory(History):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_shell_cli.repl.history import InputHistory, data_dir
+from agent_shell_cli.journals import data_dir
+from agent_shell_cli.repl.history import InputHistory
 
 
 def history(folder: Path, said: list[str] | None = None) -> InputHistory:
