@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from agent_shell import Engine, Entry, FollowUp, Lane, Limits, Phase, Session, State
-from agent_shell.errors import InvalidText, JournalError, Refused, SessionOwned, TooLarge
+from agent_shell.errors import JournalError, Refused, SessionOwned
 from agent_shell.events import (
     Event,
     FollowUpAccepted,
@@ -36,7 +36,6 @@ _TAKE_UP_S = 0.4
 # Inputs looked at in one poll, and ended turns looked through for one that was steered.
 _AT_ONCE = 64
 _TURNS_BACK = 50
-_LIMIT = Limits().text_bytes
 
 # What a follow-up can end in that had a turn of its own.
 _OF_A_TURN = (State.ANSWERED, State.FAILED, State.CANCELLED)
@@ -102,7 +101,7 @@ class Attached:
 
         Where the owner dies first, it is left for who owns the session next.
         """
-        _check(text)
+        Limits().check(text)  # what its owner would say later
         sender = f"attached {os.getpid()}"
         follow_up = FollowUp(secrets.token_hex(4), text, lane, sender, time.time())
         own = _Own(follow_up, asyncio.get_running_loop().create_future())
@@ -257,13 +256,3 @@ class Attached:
         self._tell(TurnNotice(self.key, time.time(), 0, id, text))
 
 
-def _check(text: str) -> None:
-    """What its owner would say later; raises `InvalidText` or `TooLarge`."""
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError as error:
-        raise InvalidText(
-            f"the text is not Unicode: character {error.start + 1} is half of a pair"
-        ) from None
-    if size > _LIMIT:
-        raise TooLarge(f"the text has {size:,} bytes and the limit is {_LIMIT:,}; send it in parts")

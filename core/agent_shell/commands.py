@@ -7,10 +7,11 @@ Both can be written down and sent, so that decisions may be made elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from agent_shell.agents.base import Usage
 from agent_shell.events import Fact
-from agent_shell.state import FollowUp, Hold, State, TurnState
+from agent_shell.state import FollowUp, Hold, Lane, State, TurnState
 
 __all__ = [
     "Cancel",
@@ -20,8 +21,10 @@ __all__ = [
     "Effect",
     "Fetch",
     "Fetched",
+    "HoldBack",
     "Interrupt",
     "Move",
+    "Promote",
     "PutOnHold",
     "Release",
     "Remove",
@@ -121,6 +124,22 @@ class Move:
 
 
 @dataclass(slots=True)
+class HoldBack:
+    """A waiting follow-up is not to run while `held` is true; others are."""
+
+    id: str
+    held: bool
+
+
+@dataclass(slots=True)
+class Promote:
+    """A waiting follow-up is to steer or to interrupt the running turn."""
+
+    id: str
+    lane: Literal[Lane.STEER, Lane.INTERRUPT]
+
+
+@dataclass(slots=True)
 class TakeSteers:
     """Turn `turn` has reached a safe point and takes in what is to steer it."""
 
@@ -164,6 +183,8 @@ Command = (
     | Edit
     | Remove
     | Move
+    | HoldBack
+    | Promote
     | TakeSteers
     | Close
     | Unwritten

@@ -97,11 +97,15 @@ class FollowUpEdited(Fact):
 
 @dataclass(slots=True)
 class FollowUpMoved(Fact):
-    """A waiting follow-up has another position now (1 is the next to run)."""
+    """A waiting follow-up has another position now (1 is the next to run).
+
+    Position 0 means that the running turn takes it in.
+    """
 
     type: ClassVar[str] = "follow_up.moved"
     id: str
     position: int
+    lane: Lane
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ import contextlib
 import contextvars
 import types
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from agent_shell import errors
 from agent_shell.agents.base import Agent, Exchange
@@ -28,8 +28,10 @@ from agent_shell.commands import (
     Effect,
     Fetch,
     Fetched,
+    HoldBack,
     Interrupt,
     Move,
+    Promote,
     PutOnHold,
     Release,
     Remove,
@@ -192,9 +194,10 @@ class Session:
         remains. Who cancels the call does not learn whether it was accepted.
         """
         try:
-            self._check_text(text)
+            limits = self._state.limits
+            limits.check(text)
             if id is not None:
-                self._check_text(id)
+                limits.check(id)
                 return await self._accept_once(FollowUp(id, text, lane, sender, self.now()))
             return await self._accept(
                 FollowUp(self._house.new_id(), text, lane, sender, self.now())
@@ -233,7 +236,7 @@ class Session:
 
     def edit(self, id: str, text: str) -> None:
         """Gives a waiting follow-up another text; `NotWaiting`, `TooLarge`, `InvalidText`."""
-        self._check_text(text)
+        self._state.limits.check(text)
         self._perform(Edit(id, text))
 
     def remove(self, id: str, by: str = "user") -> None:
@@ -243,6 +246,24 @@ class Session:
     def move(self, id: str, position: int) -> None:
         """Moves a waiting follow-up to `position` (1 is the next to run); `NotWaiting`."""
         self._perform(Move(id, position))
+
+    def hold_back(self, id: str) -> None:
+        """Keeps a waiting follow-up from running, and nothing else; raises `NotWaiting`.
+
+        For the time in which somebody edits it: `let_go` ends that.
+        """
+        self._perform(HoldBack(id, True))
+
+    def let_go(self, id: str) -> None:
+        """A waiting follow-up that was held back may run; raises `NotWaiting`."""
+        self._perform(HoldBack(id, False))
+
+    def promote(self, id: str, lane: Literal[Lane.STEER, Lane.INTERRUPT]) -> None:
+        """Has a waiting follow-up steer or interrupt the running turn; raises `NotWaiting`.
+
+        Where no turn runs, it is the next to run.
+        """
+        self._perform(Promote(id, lane))
 
     async def receipt(self, id: str) -> Receipt:
         """The receipt of a follow-up, when it has one; raises `NotWaiting` if it never will."""
@@ -290,20 +311,6 @@ class Session:
     def observe(self, capacity: int = 10_000) -> Observer:
         """Watches this session from here on."""
         return self._audience.observe(capacity)
-
-    def _check_text(self, text: str) -> None:
-        limit = self._state.limits.text_bytes
-        try:
-            size = len(text) if text.isascii() else len(text.encode())
-        except UnicodeEncodeError as error:
-            raise errors.InvalidText(
-                f"the text is not Unicode: character {error.start + 1} is half of a pair"
-            ) from None
-        if size > limit:
-            raise errors.TooLarge(
-                f"the text has {size:,} bytes and the limit is {limit:,}; "
-                "send it in parts, or as a file that the agent reads"
-            )
 
     async def _accept(self, follow_up: FollowUp) -> FollowUpAccepted:
         effects = decide(self._state, Submit(follow_up), follow_up.accepted_at)

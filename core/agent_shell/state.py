@@ -12,6 +12,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent_shell import errors
+
 __all__ = [
     "FollowUp",
     "Hold",
@@ -23,6 +25,7 @@ __all__ = [
     "SessionState",
     "State",
     "TurnState",
+    "utf8_size",
 ]
 
 
@@ -77,8 +80,8 @@ class OnFailure(enum.StrEnum):
 class Phase(enum.IntEnum):
     """A session's phase: the columns of the table in `transitions.py`.
 
-    `HELD` without a hold is a session whose next follow-up is being fetched from
-    the journal.
+    `HELD` without a hold is a session of which all that waits is held back, or is
+    being fetched from the journal.
     """
 
     IDLE = 0
@@ -92,7 +95,8 @@ class Phase(enum.IntEnum):
 class FollowUp:
     """One user input that the session has accepted.
 
-    `accepted_at` is in seconds since the epoch.
+    `accepted_at` is in seconds since the epoch. While it is `held_back`, because
+    somebody is at work on its text, what waits behind it runs before it.
     """
 
     id: str
@@ -100,6 +104,7 @@ class FollowUp:
     lane: Lane
     sender: str
     accepted_at: float
+    held_back: bool = False
 
 
 @dataclass(slots=True)
@@ -136,6 +141,25 @@ class Limits:
     queue: int = 100_000
     text_bytes: int = 1 << 20
     window: int | None = None
+
+    def check(self, text: str) -> None:
+        """Raises `TooLarge`, or `InvalidText` where it is not Unicode."""
+        try:
+            size = utf8_size(text)
+        except UnicodeEncodeError as error:
+            raise errors.InvalidText(
+                f"the text is not Unicode: character {error.start + 1} is half of a pair"
+            ) from None
+        if size > self.text_bytes:
+            raise errors.TooLarge(
+                f"the text has {size:,} bytes and the limit is {self.text_bytes:,}; "
+                "send it in parts, or as a file that the agent reads"
+            )
+
+
+def utf8_size(text: str) -> int:
+    """How many bytes `text` has in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ A refused command raises before anything is changed.
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -29,8 +30,10 @@ from agent_shell.commands import (
     Effect,
     Fetch,
     Fetched,
+    HoldBack,
     Interrupt,
     Move,
+    Promote,
     PutOnHold,
     Release,
     Remove,
@@ -63,6 +66,7 @@ from agent_shell.state import (
     SessionState,
     State,
     TurnState,
+    utf8_size,
 )
 
 __all__ = ["TABLE", "decide"]
@@ -137,11 +141,15 @@ def _accept_while_stopping(state: SessionState, command: Submit, now: float) -> 
 def _accept_while_held(state: SessionState, command: Submit, now: float) -> list[Effect]:
     match command.follow_up.lane:
         case Lane.QUEUE | Lane.STEER:
-            return _enqueue(state, command, now)
+            effects = _enqueue(state, command, now)
         case Lane.MERGE:
-            return _merge(state, command, now)
+            effects = _merge(state, command, now)
         case Lane.INTERRUPT:
-            return _enqueue_next(state, command, now)
+            effects = _enqueue_next(state, command, now)
+    # Without a hold, all that waits is held back or not here yet: this one may run.
+    if started := _advance(state, now):
+        _fact(effects).position = 0
+    return [*effects, *started]
 
 
 def _enqueue_next(state: SessionState, command: Submit, now: float) -> list[Effect]:
@@ -164,11 +172,12 @@ def _merge(state: SessionState, command: Submit, now: float) -> list[Effect]:
     joined, waiting = command.follow_up, len(state.queue)
     last = ((at, f) for at, f in enumerate(reversed(state.queue)) if f.sender == joined.sender)
     behind, into = next(last, (0, None))
-    if into is None or state.beyond:  # the last one may be out of reach
+    # With more beyond, the last one may be out of reach.
+    if into is None or into.held_back or state.beyond:
         return _enqueue(state, command, now)
     _check_open(state)
     text = f"{into.text}\n\n{joined.text}"
-    if _utf8_size(text) > state.limits.text_bytes:
+    if utf8_size(text) > state.limits.text_bytes:
         raise errors.TooLarge(
             f"joined to {into.id} the text would pass the limit of "
             f"{state.limits.text_bytes:,} bytes; send it as a follow-up of its own"
@@ -238,14 +247,22 @@ def _advance(state: SessionState, now: float) -> list[Effect]:
         state.guard = None
         return []
     _set_guard(state)
-    if hold is not None or not queue:
+    follow_up = _take_next(queue) if hold is None else None
+    if follow_up is None:
         state.phase = Phase.HELD
         return []
     state.phase = Phase.RUNNING
     state.turns += 1
-    follow_up = queue.popleft()
     turn = state.turn = TurnState(state.turns, follow_up)
     return [TurnStarted(state.key, now, turn.number, follow_up.id, state.waiting), Start(turn)]
+
+
+def _take_next(queue: deque[FollowUp]) -> FollowUp | None:
+    for place, follow_up in enumerate(queue):
+        if not follow_up.held_back:
+            del queue[place]
+            return follow_up
+    return None
 
 
 # Interrupt, hold, release, close
@@ -326,10 +343,49 @@ def _move(state: SessionState, command: Move, now: float) -> list[Effect]:
     del state.queue[place]
     target = min(max(command.position - 1, 0), len(state.queue))
     state.queue.insert(target, follow_up)
-    return [FollowUpMoved(state.key, now, command.id, target + 1)]
+    return [FollowUpMoved(state.key, now, command.id, target + 1, follow_up.lane)]
 
 
-def _not_waiting(state: SessionState, command: Edit | Remove | Move, now: float) -> list[Effect]:
+def _hold_back(state: SessionState, command: HoldBack, now: float) -> list[Effect]:
+    state.queue[_place(state, command.id)].held_back = command.held
+    return []
+
+
+def _hold_back_now(state: SessionState, command: HoldBack, now: float) -> list[Effect]:
+    return [*_hold_back(state, command, now), *_advance(state, now)]
+
+
+def _promote(state: SessionState, command: Promote, now: float) -> list[Effect]:
+    if command.lane is Lane.INTERRUPT:
+        return [*_promote_next(state, command, now), *_stop_turn(state, "a newer input", now)]
+    follow_up = _take(state, command)
+    _running(state).inbox += (follow_up,)
+    return [FollowUpMoved(state.key, now, follow_up.id, 0, follow_up.lane)]
+
+
+def _promote_next(state: SessionState, command: Promote, now: float) -> list[Effect]:
+    follow_up = _take(state, command)
+    behind = command.lane is Lane.STEER and _interrupt_waits(state)
+    state.queue.insert(1 if behind else 0, follow_up)
+    return [FollowUpMoved(state.key, now, follow_up.id, 2 if behind else 1, follow_up.lane)]
+
+
+def _promote_now(state: SessionState, command: Promote, now: float) -> list[Effect]:
+    return [*_promote_next(state, command, now), *_advance(state, now)]
+
+
+def _take(state: SessionState, command: Promote) -> FollowUp:
+    place = _place(state, command.id)
+    follow_up = state.queue[place]
+    del state.queue[place]
+    follow_up.lane = command.lane
+    follow_up.held_back = False
+    return follow_up
+
+
+def _not_waiting(
+    state: SessionState, command: Edit | Remove | Move | HoldBack | Promote, now: float
+) -> list[Effect]:
     raise errors.NotWaiting(f"no follow-up {command.id!r} waits in session {state.key!r}")
 
 
@@ -363,7 +419,7 @@ def _unwritten(state: SessionState, command: Unwritten, now: float) -> list[Effe
         state.beyond -= min(state.beyond, len(command.ids) - found)
         # An interrupt that was refused had moved the steers to behind itself.
         late = itertools.takewhile(lambda f: f.lane is Lane.STEER, state.queue)
-        moved += [FollowUpMoved(state.key, now, f.id, at) for at, f in enumerate(late, 1)]
+        moved += [FollowUpMoved(state.key, now, f.id, at, f.lane) for at, f in enumerate(late, 1)]
     hold = Hold(HoldReason.JOURNAL, command.reason)
     if state.phase is Phase.CLOSED:
         return []
@@ -468,7 +524,7 @@ def _enqueue_steers(state: SessionState, turn: TurnState, now: float, behind: bo
     first = [state.queue.popleft()] if behind else []
     state.queue.extendleft(reversed([*first, *turn.inbox]))
     moved: list[Effect] = [
-        FollowUpMoved(state.key, now, follow_up.id, position)
+        FollowUpMoved(state.key, now, follow_up.id, position, follow_up.lane)
         for position, follow_up in enumerate(turn.inbox, 2 if behind else 1)
     ]
     turn.inbox = ()
@@ -489,10 +545,6 @@ def _place(state: SessionState, id: str) -> int:
     raise errors.NotWaiting(f"no follow-up {id!r} waits in session {state.key!r}{where}")
 
 
-def _utf8_size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
-
-
 def _row(*decisions: Decision) -> tuple[Decision, ...]:
     assert len(decisions) == len(Phase)
     return decisions
@@ -510,6 +562,8 @@ TABLE: dict[type[Any], tuple[Decision, ...]] = {
     Edit:       _row(_not_waiting,      _edit,                 _edit,                  _edit,              _refuse),
     Remove:     _row(_not_waiting,      _remove,               _remove,                _remove_while_held, _refuse),
     Move:       _row(_not_waiting,      _move,                 _move,                  _move,              _refuse),
+    HoldBack:   _row(_not_waiting,      _hold_back,            _hold_back,             _hold_back_now,      _refuse),
+    Promote:    _row(_not_waiting,      _promote,              _promote_next,          _promote_now,        _refuse),
     TakeSteers: _row(_nothing,          _take_steers,          _nothing,               _nothing,           _nothing),
     Close:      _row(_close_now,        _close_later,          _close_later,           _close_now,         _nothing),
     Unwritten:  _row(_unwritten,        _unwritten,            _unwritten,             _unwritten,         _unwritten),

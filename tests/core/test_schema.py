@@ -17,7 +17,7 @@ _EVENTS: list[Event] = [
     events.FollowUpAccepted("s", 1.0, "a", "text", Lane.STEER, "user", 1),
     events.FollowUpRejected("s", 1.0, "", "QueueFull", "full"),
     events.FollowUpEdited("s", 1.0, "a", "other"),
-    events.FollowUpMoved("s", 1.0, "a", 2),
+    events.FollowUpMoved("s", 1.0, "a", 2, Lane.QUEUE),
     events.TurnStarted("s", 1.0, 1, "a", 0),
     events.TurnDelta("s", 1.0, 1, "a", "piece"),
     events.TurnNotice("s", 1.0, 1, "a", "notice"),

@@ -494,6 +494,58 @@ class TestTheQueue:
         assert str(await session.receipt(ids[2])) == "withdrawn by user"
         await session.close(drain=False)
 
+    async def test_what_is_held_back_waits_for_its_editor(self):
+        """It does not run while it is edited, the others do, and then it runs with its new text."""
+        _, session = new_session(EchoAgent())
+        session.put_on_hold()
+        ids = [(await session.submit(text)).id for text in "ab"]
+        session.hold_back(ids[0])
+        session.release()
+        assert (await session.receipt(ids[1])).answer == "b"
+        assert [f.text for f in session.waiting] == ["a"]
+        session.edit(ids[0], "A")
+        session.let_go(ids[0])
+        assert (await session.receipt(ids[0])).answer == "A"
+        await session.settled()
+
+    async def test_a_close_waits_for_what_is_edited(self):
+        """`close(drain=True)` ends when what was held back is let go and has run."""
+        agent = StepAgent()
+        _, session = new_session(agent)
+        ids = [(await session.submit(text)).id for text in "ab"]
+        session.hold_back(ids[1])
+        closing = asyncio.ensure_future(session.close())
+        (await agent.step(1)).finish()
+        await session.receipt(ids[0])
+        assert not closing.done()
+        session.let_go(ids[1])
+        (await agent.step(2)).finish()
+        assert await closing == []
+
+    async def test_what_waits_can_steer_the_running_turn(self):
+        """Promoted to steer, it is in the turn's inbox, and its receipt says where it went."""
+        agent = StepAgent()
+        _, session = new_session(agent)
+        ids = [(await session.submit(text)).id for text in "ab"]
+        step = await agent.step(1)
+        session.promote(ids[1], Lane.STEER)
+        assert [f.text for f in step.turn.take_steers()] == ["b"]
+        assert str(await session.receipt(ids[1])) == "steered into turn 1"
+        step.finish()
+        await session.settled()
+
+    async def test_what_waits_can_interrupt_the_running_turn(self):
+        """Promoted to interrupt, it cancels the turn and runs next; nothing is held."""
+        agent = StepAgent()
+        _, session = new_session(agent)
+        ids = [(await session.submit(text)).id for text in "abc"]
+        await agent.step(1)
+        session.promote(ids[2], Lane.INTERRUPT)
+        assert str(await session.receipt(ids[0])) == "cancelled by a newer input"
+        step = await agent.step(2)
+        assert (step.turn.text, session.hold) == ("c", None)
+        await session.close(drain=False)
+
     @pytest.mark.parametrize("which", ["running", "unknown"])
     async def test_what_does_not_wait_cannot_be_changed(self, which: str):
         """A follow-up that runs, or never was, is refused by name."""
@@ -504,6 +556,8 @@ class TestTheQueue:
             lambda: session.edit(which, "x"),
             lambda: session.remove(which),
             lambda: session.move(which, 1),
+            lambda: session.hold_back(which),
+            lambda: session.promote(which, Lane.INTERRUPT),
         ):
             with pytest.raises(NotWaiting, match=which):
                 change()

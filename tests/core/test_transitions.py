@@ -30,8 +30,10 @@ from agent_shell.commands import (
     Effect,
     Fetch,
     Fetched,
+    HoldBack,
     Interrupt,
     Move,
+    Promote,
     PutOnHold,
     Release,
     Remove,
@@ -164,6 +166,8 @@ _weighted = [
     (2, st.builds(Edit, _ids, st.just("edited"))),
     (3, st.builds(Remove, _ids, st.just("user"))),
     (3, st.builds(Move, _ids, st.integers(-1, 6))),
+    (3, st.builds(HoldBack, _ids, st.booleans())),
+    (2, st.builds(Promote, _ids, st.sampled_from([Lane.STEER, Lane.INTERRUPT]))),
     (2, st.tuples(st.just("steers"), _turns)),
     (4, st.tuples(st.just("fetched"), st.booleans())),
 ]
@@ -193,6 +197,9 @@ class Ledger:
                 self.steering.append(id)
             case FollowUpAccepted(position=position, id=id):
                 self.queue.insert(max(position - 1, 0), id)
+            case FollowUpMoved(position=0, id=id):
+                self.forget(id)
+                self.steering.append(id)
             case FollowUpMoved(position=position, id=id):
                 self.forget(id)
                 self.queue.insert(position - 1, id)
@@ -347,7 +354,7 @@ class World:
             assert state.hold is None
             assert not open_ids, "live"
         if state.phase is Phase.HELD and state.hold is None:
-            assert state.fetching, "live"
+            assert state.fetching or all(f.held_back for f in state.queue), "live"
         assert SessionState.load(state.dump()) == state
 
 
@@ -366,6 +373,64 @@ def test_the_invariants_hold_after_every_step(drawn, on_failure, limit, window):
     world = World(on_failure, limit, window)
     for command in drawn:
         world.step(command)
+
+
+def test_what_is_held_back_lets_the_others_pass():
+    """A follow-up that is being edited keeps its place, and what waits behind it runs."""
+    state = SessionState("k")
+    for number in (1, 2, 3):
+        decide(state, Submit(follow_up(number)), NOW)
+    decide(state, HoldBack("f2", True), NOW)
+    decide(state, over(1), NOW)
+    assert state.turn is not None
+    assert state.turn.follow_up.id == "f3"
+    decide(state, HoldBack("f2", False), NOW)
+    decide(state, over(2), NOW)
+    assert state.turn.follow_up.id == "f2"
+
+
+def test_a_session_whose_every_input_is_held_back_takes_up_the_next():
+    """Nothing runs while all that waits is edited; a new input does, and so does what is let go."""
+    state = SessionState("k")
+    for number in (1, 2):
+        decide(state, Submit(follow_up(number)), NOW)
+    decide(state, HoldBack("f2", True), NOW)
+    assert decide(state, over(1), NOW)[-1] == Receipt(
+        "k", NOW, "f1", State.ANSWERED, "", 1, "answer"
+    )
+    assert (state.phase, state.guard) == (Phase.HELD, 1)
+    decide(state, Submit(follow_up(3)), NOW)
+    assert state.turn is not None
+    assert state.turn.follow_up.id == "f3"
+    decide(state, over(2), NOW)
+    started = decide(state, HoldBack("f2", False), NOW)
+    assert [e.id for e in started if isinstance(e, TurnStarted)] == ["f2"]
+
+
+def test_what_waits_can_be_promoted_to_steer():
+    """It leaves the queue for the running turn; if that ends first, it runs next."""
+    state = SessionState("k")
+    for number in (1, 2, 3):
+        decide(state, Submit(follow_up(number)), NOW)
+    moved = decide(state, Promote("f3", Lane.STEER), NOW)
+    assert moved == [FollowUpMoved("k", NOW, "f3", 0, Lane.STEER)]
+    assert [f.id for f in state.queue] == ["f2"]
+    decide(state, over(1), NOW)
+    assert state.turn is not None
+    assert state.turn.follow_up.id == "f3"
+
+
+def test_what_waits_can_be_promoted_to_interrupt():
+    """The running turn is cancelled, and the promoted one runs next, without a hold."""
+    state = SessionState("k")
+    for number in (1, 2, 3):
+        decide(state, Submit(follow_up(number)), NOW)
+    effects = decide(state, Promote("f3", Lane.INTERRUPT), NOW)
+    assert effects == [FollowUpMoved("k", NOW, "f3", 1, Lane.INTERRUPT), Cancel(1)]
+    decide(state, over(1, State.CANCELLED), NOW)
+    assert state.hold is None
+    assert state.turn is not None
+    assert state.turn.follow_up.id == "f3"
 
 
 @pytest.mark.parametrize("n", [10, 10_000])

@@ -10,6 +10,7 @@ from agent_shell.events import (
     Fact,
     FollowUpAccepted,
     FollowUpEdited,
+    FollowUpMoved,
     Receipt,
     TurnEnded,
     TurnStarted,
@@ -90,6 +91,10 @@ def _edited(record: _Record, fact: FollowUpEdited) -> None:
     record.entries[fact.id].text = fact.text
 
 
+def _moved(record: _Record, fact: FollowUpMoved) -> None:
+    record.entries[fact.id].lane = fact.lane
+
+
 def _started(record: _Record, fact: TurnStarted) -> None:
     entry = record.entries[fact.id]
     entry.state = State.RUNNING
@@ -115,6 +120,7 @@ def _receipt(record: _Record, fact: Receipt) -> None:
 _KEPT: dict[type[Fact], Callable[[_Record, Any], None]] = {
     FollowUpAccepted: _accepted,
     FollowUpEdited: _edited,
+    FollowUpMoved: _moved,
     TurnStarted: _started,
     TurnEnded: _ended,
     Receipt: _receipt,

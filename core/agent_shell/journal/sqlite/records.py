@@ -97,9 +97,11 @@ class Records:
         )
 
     def _moved(self, session: int, fact: FollowUpMoved) -> None:
-        take = "UPDATE follow_ups SET rank = ? WHERE session = ? AND id = ?"
-        self._execute(take, (None, session, fact.id))
-        self._execute(take, (self._rank_at(session, fact.position), session, fact.id))
+        put = "UPDATE follow_ups SET rank = ?, lane = ? WHERE session = ? AND id = ?"
+        self._execute(put, (None, fact.lane, session, fact.id))
+        if fact.position:
+            rank = self._rank_at(session, fact.position)
+            self._execute(put, (rank, fact.lane, session, fact.id))
 
     def _started(self, session: int, fact: TurnStarted) -> None:
         self._execute(
