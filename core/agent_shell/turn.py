@@ -87,6 +87,11 @@ class RunningTurn:
         return self._state.follow_up.text
 
     @property
+    def sender(self) -> str:
+        """Who the follow-up came from."""
+        return self._state.follow_up.sender
+
+    @property
     def stopping(self) -> bool:
         """The cancel signal."""
         return self._state.stopped_by is not None

@@ -29,6 +29,7 @@ class FakeTurn:
     def __init__(self, text: str, history: list[Exchange] | None = None, key: str = "demo") -> None:
         self.text = text
         self.session_key = key
+        self.sender = "user"
         self.past = history or []
         self.number = len(self.past) + 1
         self.id = f"f{self.number}"

@@ -482,6 +482,17 @@ class TestHolds:
 class TestTheQueue:
     """What waits can be changed without stopping anything."""
 
+    async def test_an_agent_sees_who_a_text_came_from(self):
+        """The sender of a follow-up is its turn's, and stands in the history."""
+        agent = StepAgent()
+        _, session = new_session(agent)
+        accepted = await session.submit("a", sender="ann")
+        step = await agent.step(1)
+        assert step.turn.sender == "ann"
+        step.finish()
+        await session.receipt(accepted.id)
+        assert [exchange.sender for exchange in await step.turn.history()] == ["ann"]
+
     async def test_edit_remove_and_move(self):
         """Edits, removals and moves act on the follow-up with the id."""
         agent = StepAgent()

@@ -93,6 +93,7 @@ class _SteeredTurn:
         self.number = turn.number
         self.id = turn.id
         self.text = turn.text
+        self.sender = turn.sender
 
     @property
     def stopping(self) -> bool:

@@ -70,6 +70,7 @@ class Exchange:
     text: str
     answer: str
     state: State
+    sender: str = "user"
 
 
 class Turn(Protocol):
@@ -93,6 +94,11 @@ class Turn(Protocol):
     @property
     def text(self) -> str:
         """The follow-up's text."""
+        ...
+
+    @property
+    def sender(self) -> str:
+        """Who the follow-up came from, as `submit` was told."""
         ...
 
     @property

@@ -77,7 +77,7 @@ class MemoryJournal:
         """The last `limit` turns that are over, oldest first."""
         record = self._records.get(session_key)
         ran = record.ran[-limit:] if record and limit > 0 else []
-        return [Exchange(e.id, e.turn or 0, e.text, e.answer, e.state) for e in ran]
+        return [Exchange(e.id, e.turn or 0, e.text, e.answer, e.state, e.sender) for e in ran]
 
     async def close(self) -> None:
         """Nothing is open."""

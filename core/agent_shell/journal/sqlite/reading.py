@@ -52,7 +52,7 @@ def entries(c: sqlite3.Connection, key: str) -> list[Entry]:
 def history(c: sqlite3.Connection, key: str, limit: int) -> list[Exchange]:
     """The last `limit` turns that are over and ran, oldest first."""
     rows = c.execute(
-        "SELECT f.id, t.number, f.text, t.answer, t.state FROM sessions s"
+        "SELECT f.id, t.number, f.text, t.answer, t.state, f.sender FROM sessions s"
         " JOIN turns t ON t.session = s.id"
         " JOIN follow_ups f ON f.session = s.id AND f.id = t.follow_up"
         " WHERE s.key = ? AND t.state NOT IN ('running', 'queued')"
@@ -60,8 +60,8 @@ def history(c: sqlite3.Connection, key: str, limit: int) -> list[Exchange]:
         (key, max(limit, 0)),
     ).fetchall()
     return [
-        Exchange(id, number, text, answer, State(state))
-        for id, number, text, answer, state in reversed(rows)
+        Exchange(id, number, text, answer, State(state), sender)
+        for id, number, text, answer, state, sender in reversed(rows)
     ]
 
 
