@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Self
 
@@ -50,6 +51,8 @@ class Engine:
         self._limits = replace(limits or Limits(), window=self.journal.window)
         self._on_failure = on_failure
         self._sessions: dict[str, Session] = {}
+        # By key: what opens or closes a session at this moment.
+        self._under_way: dict[str, asyncio.Future[None]] = {}
         self._closed = False
         # Ids are unique over engines by the prefix, and in order within one.
         self._prefix = secrets.token_hex(3)
@@ -71,17 +74,20 @@ class Engine:
         off is `Session.cut_off`, and its follow-up the head of the queue. Raises
         `SessionOwned` where another process has the session, and `JournalError`.
         """
+        while (under_way := self._under_way.get(key)) is not None:
+            await asyncio.wait([under_way])
         if key in self._sessions:
             return self._sessions[key]
-        restored = await self.journal.open(key)
-        session = self.session(key)
-        session.restore(restored)
+        with self._alone(key):
+            restored = await self.journal.open(key)
+            session = self.session(key)
+            session.restore(restored)
         return session
 
     def session(self, key: str) -> Session:
         """The session of that key; made, idle, if it is not there.
 
-        With a journal that outlives the process, `open` it first.
+        Where the journal may know it, from another process or before a close, `open` it.
         """
         session = self._sessions.get(key)
         if session is None:
@@ -89,6 +95,26 @@ class Engine:
             session = self._sessions[key] = Session(self, state)
             session.tell(SessionOpened(key, self.clock()))
         return session
+
+    @contextlib.contextmanager
+    def leaving(self, session: Session) -> Generator[None]:
+        """Inside, `session` closes; then it is forgotten, and its key can be opened anew."""
+        with self._alone(session.key):
+            yield
+        if self._sessions.get(session.key) is session:
+            del self._sessions[session.key]
+
+    @contextlib.contextmanager
+    def _alone(self, key: str) -> Generator[None]:
+        """Inside, the session is opened or closed, and nobody else opens it."""
+        done = asyncio.get_running_loop().create_future()
+        first = self._under_way.setdefault(key, done)
+        try:
+            yield
+        finally:
+            if first is done:
+                del self._under_way[key]
+            done.set_result(None)
 
     def observe(self, capacity: int = 10_000) -> Observer:
         """Watches every session from here on."""

@@ -15,6 +15,7 @@ import contextlib
 import contextvars
 import types
 from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 from agent_shell import errors
@@ -80,6 +81,10 @@ class House(Protocol):
 
     def new_id(self) -> str:
         """A follow-up id that nobody else makes."""
+        ...
+
+    def leaving(self, session: Session) -> AbstractContextManager[None]:
+        """Inside, `session` closes; behind it, it is forgotten."""
         ...
 
 
@@ -293,19 +298,20 @@ class Session:
         running turn is cancelled; one that has not ended after `timeout` seconds
         is given up: what it still says is dropped.
         """
-        self._perform(Close(drain))
-        try:
-            async with asyncio.timeout(timeout):
+        with self._house.leaving(self):
+            self._perform(Close(drain))
+            try:
+                async with asyncio.timeout(timeout):
+                    await self.settled()
+            except TimeoutError:
+                self._perform(Close(drain=False))
+                self._give_up("close")
                 await self.settled()
-        except TimeoutError:
-            self._perform(Close(drain=False))
-            self._give_up("close")
+            self._recorder.retry()
             await self.settled()
-        self._recorder.retry()
-        await self.settled()
-        with contextlib.suppress(errors.JournalError):
-            # Not to be told: without it the lease ends with this process.
-            await self._house.journal.release(self.key)
+            with contextlib.suppress(errors.JournalError):
+                # Not to be told: without it the lease ends with this process.
+                await self._house.journal.release(self.key)
         return list(self._state.queue)
 
     def observe(self, capacity: int = 10_000) -> Observer:

@@ -27,6 +27,7 @@ from agent_shell import (
     Lane,
     OnFailure,
     Phase,
+    Refused,
     Session,
     State,
 )
@@ -114,6 +115,48 @@ class TestComingBack:
         with pytest.raises(IdConflict):
             await session.submit("y", id="mine")
         assert agent.steps == []
+        await engine.close()
+        await journal.close()
+
+    async def test_a_closed_session_can_be_opened_anew(self, path: Path):
+        """The engine forgets what it closed: the key opens again, with what was left."""
+        journal, engine, session = await reopened(path)
+        session.put_on_hold()
+        await session.submit("a")
+        await session.close(drain=False)
+        again = await engine.open("s")
+        assert again is not session
+        assert [f.text for f in again.waiting] == ["a"]
+        with pytest.raises(Refused):
+            await session.submit("b")
+        await engine.close(drain=False)
+        await journal.close()
+
+    async def test_two_who_open_at_once_get_one_session(self, path: Path):
+        """The second waits for the first, as a gateway's requests do."""
+        journal = SqliteJournal(path)
+        engine = Engine(EchoAgent(), journal=journal)
+        one, two = await asyncio.gather(engine.open("s"), engine.open("s"))
+        assert one is two
+        await engine.close()
+        await journal.close()
+
+    async def test_who_opens_while_it_closes_gets_the_next_one(self, path: Path):
+        """An open that comes during a close waits for its end."""
+        agent = StepAgent()
+        journal, engine, session = await reopened(path, agent)
+        await session.submit("a")
+        step = await agent.step(1)
+        closing = asyncio.ensure_future(session.close())
+        opening = asyncio.ensure_future(engine.open("s"))
+        await until(lambda: repr(session).count("closing") == 1)
+        assert not opening.done()
+        step.finish()
+        assert await closing == []
+        again = await opening
+        await again.submit("b", id="b")
+        (await agent.step(2)).finish()
+        assert (await again.receipt("b")).turn == 2
         await engine.close()
         await journal.close()
 
