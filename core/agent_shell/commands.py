@@ -158,11 +158,14 @@ class Unwritten:
     """The journal did not record a batch.
 
     The inputs `ids` were not accepted; the start of turn `turn` did not happen.
+    `merges` are, in order, ids and what was joined to their texts, of those inputs
+    that were merged.
     """
 
     ids: frozenset[str]
     turn: int | None
     reason: str
+    merges: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)

@@ -7,19 +7,22 @@ not happen is undone and what did is kept, to be recorded with the next batch.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from typing import Protocol
 
 from agent_shell import errors
+from agent_shell.commands import Unwritten
 from agent_shell.events import (
     Fact,
     FollowUpAccepted,
+    Receipt,
     SessionClosed,
     SessionHeld,
     TurnStarted,
 )
 from agent_shell.journal import Journal
-from agent_shell.state import HoldReason
+from agent_shell.state import HoldReason, State
 
 __all__ = ["Recorder", "Ticket"]
 
@@ -36,7 +39,7 @@ class _Session(Protocol):
         """These are recorded: everybody may know."""
         ...
 
-    def unwritten(self, ids: frozenset[str], turn: int | None, reason: str) -> list[Fact]:
+    def unwritten(self, command: Unwritten) -> list[Fact]:
         """Undoes acceptances and a start that were not recorded; says what follows."""
         ...
 
@@ -106,19 +109,34 @@ class Recorder:
     def _refused(self, batch: list[Fact], told: list[Fact], reason: str) -> None:
         ids = frozenset(f.id for f in batch if type(f) is FollowUpAccepted)
         turn = next((f.turn for f in batch if type(f) is TurnStarted), None)
-        said = self._session.unwritten(ids, turn, reason)
+        said = self._session.unwritten(Unwritten(ids, turn, reason, _merges(batch, ids)))
         self._backlog = [*(self._backlog or ()), *_kept(batch, ids), *said]
         self._untold = [*(self._untold or ()), *_kept(told, ids)]
         # These are told unrecorded: it is the journal's failure that they tell of.
         self._session.told(said)
 
 
+def _merges(refused: list[Fact], ids: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    texts = {fact.id: fact.text for fact in refused if type(fact) is FollowUpAccepted}
+    merged = (fact for fact in refused if type(fact) is Receipt and fact.state is State.MERGED)
+    return tuple((fact.reason, texts[fact.id]) for fact in merged if fact.id in ids)
+
+
 def _kept(refused: list[Fact], ids: frozenset[str]) -> list[Fact]:
-    """What is still true of a refused batch: not its acceptances, starts and older refusals."""
+    """What is still true of a refused batch: not its acceptances, starts and older refusals.
+
+    Nor is the text of an input that another one was to be joined to.
+    """
+    edits = {
+        id(edit)
+        for edit, receipt in itertools.pairwise(refused)
+        if type(receipt) is Receipt and receipt.state is State.MERGED and receipt.id in ids
+    }
     return [
         fact
         for fact in refused
         if type(fact) is not TurnStarted
+        and id(fact) not in edits
         and getattr(fact, "id", None) not in ids
         and not (type(fact) is SessionHeld and fact.reason is HoldReason.JOURNAL)
     ]

@@ -103,6 +103,7 @@ class Session:
         "_house",
         "_owner",
         "_recorder",
+        "_running",
         "_state",
         "_submitting",
         "_wake_up",
@@ -118,6 +119,7 @@ class Session:
         # Every turn starts from this context, not from its predecessor's.
         self._context = contextvars.copy_context()
         self._owner: asyncio.Task[None] | None = None
+        self._running: RunningTurn | None = None
         self._wake_up: asyncio.TimerHandle | None = None
         self._cut_off: Exchange | None = None
         self._fetching: asyncio.Future[None] | None = None  # kept, for tasks are held weakly
@@ -433,12 +435,13 @@ class Session:
         if self._audience.awaits_rest and self._is_settled():
             self._audience.at_rest()
 
-    def unwritten(self, ids: frozenset[str], turn: int | None, reason: str) -> list[Fact]:
+    def unwritten(self, command: Unwritten) -> list[Fact]:
         """Undoes what was not recorded; says what follows from it (for the recorder)."""
         running = self._state.turn
-        if running is not None and running.follow_up.id in ids:
-            turn = running.number  # its start stands in a later batch, refused like this one
-        effects = decide(self._state, Unwritten(ids, turn, reason), self.now())
+        if running is not None and running.follow_up.id in command.ids:
+            # Its start stands in a later batch, refused like this one.
+            command.turn = running.number
+        effects = decide(self._state, command, self.now())
         return [effect for effect in effects if isinstance(effect, Fact)]
 
     def lose(self, error: errors.SessionLost) -> None:
@@ -481,7 +484,7 @@ class Session:
 
     async def _own(self, turn: TurnState, ticket: Ticket) -> None:
         """Runs one turn, then hands the session on: the last synchronous act."""
-        running = RunningTurn(self, turn)
+        running = self._running = RunningTurn(self, turn)
         try:
             await _begin()
             over = await running.run(ticket)
@@ -491,16 +494,20 @@ class Session:
             raise  # the task is thrown away unfinished: its loop has gone, and so has all else
         except BaseException as error:
             # KeyboardInterrupt or SystemExit: it passes, and the session is not stuck.
-            self._perform(running.over(State.CANCELLED, errors.reason_of(error)))
+            self._end(running, running.over(State.CANCELLED, errors.reason_of(error)))
             raise
         if over is not None:
-            self._perform(over)
+            self._end(running, over)
+
+    def _end(self, running: RunningTurn, over: TurnOver) -> None:
+        if self._running is running:
+            self._running = None  # before the next one is there
+        self._perform(over)
 
     def _give_up(self, by: str) -> None:
         """Ends, for the session, a turn whose task does not say that it is over."""
-        turn = self._state.turn
-        if turn is not None:
-            self._perform(TurnOver(turn.number, State.CANCELLED, by, "", None, 0.0))
+        if (running := self._running) is not None:
+            self._end(running, running.over(State.CANCELLED, by))
 
 
 @types.coroutine

@@ -154,12 +154,22 @@ def _accept_while_held(state: SessionState, command: Submit, now: float) -> list
 
 def _enqueue_next(state: SessionState, command: Submit, now: float) -> list[Effect]:
     _check_room(state)
-    follow_up, queue = command.follow_up, state.queue
-    # A steer that came too late still follows the interrupt that it came after.
-    behind = follow_up.lane is Lane.STEER and _interrupt_waits(state)
-    queue.insert(1 if behind else 0, follow_up)
+    place = _insert_next(state, command.follow_up)
     _set_guard(state)
-    return [_accepted(state, follow_up, 2 if behind else 1, now)]
+    return [_accepted(state, command.follow_up, place, now)]
+
+
+def _insert_next(state: SessionState, follow_up: FollowUp) -> int:
+    """Puts it at the head of the queue; returns its position there."""
+    place = 0
+    if follow_up.lane is Lane.STEER:
+        # One that came too late still follows what it came after: the interrupt, and
+        # the steers before it.
+        place = int(_interrupt_waits(state))
+        steers = itertools.islice(state.queue, place, None)
+        place += sum(1 for _ in itertools.takewhile(lambda f: f.lane is Lane.STEER, steers))
+    state.queue.insert(place, follow_up)
+    return place + 1
 
 
 def _offer_steer(state: SessionState, command: Submit, now: float) -> list[Effect]:
@@ -176,7 +186,7 @@ def _merge(state: SessionState, command: Submit, now: float) -> list[Effect]:
     if into is None or into.held_back or state.beyond:
         return _enqueue(state, command, now)
     _check_open(state)
-    text = f"{into.text}\n\n{joined.text}"
+    text = _joined(into.text, joined.text)
     if utf8_size(text) > state.limits.text_bytes:
         raise errors.TooLarge(
             f"joined to {into.id} the text would pass the limit of "
@@ -365,9 +375,8 @@ def _promote(state: SessionState, command: Promote, now: float) -> list[Effect]:
 
 def _promote_next(state: SessionState, command: Promote, now: float) -> list[Effect]:
     follow_up = _take(state, command)
-    behind = command.lane is Lane.STEER and _interrupt_waits(state)
-    state.queue.insert(1 if behind else 0, follow_up)
-    return [FollowUpMoved(state.key, now, follow_up.id, 2 if behind else 1, follow_up.lane)]
+    place = _insert_next(state, follow_up)
+    return [FollowUpMoved(state.key, now, follow_up.id, place, follow_up.lane)]
 
 
 def _promote_now(state: SessionState, command: Promote, now: float) -> list[Effect]:
@@ -412,14 +421,19 @@ def _unwritten(state: SessionState, command: Unwritten, now: float) -> list[Effe
     moved: list[Effect] = []
     if turn is not None and turn.number == command.turn:
         state.turn = None
-        state.queue.appendleft(turn.follow_up)
+        follow_up = turn.follow_up
+        state.queue.appendleft(follow_up)
         moved = _enqueue_steers(state, turn, now, behind=True)
+        if follow_up.id not in command.ids:
+            # It may have started from further behind, past what was held back.
+            moved.insert(0, FollowUpMoved(state.key, now, follow_up.id, 1, follow_up.lane))
     if command.ids:
         found = steered + _drop(state, command.ids)
         state.beyond -= min(state.beyond, len(command.ids) - found)
         # An interrupt that was refused had moved the steers to behind itself.
         late = itertools.takewhile(lambda f: f.lane is Lane.STEER, state.queue)
         moved += [FollowUpMoved(state.key, now, f.id, at, f.lane) for at, f in enumerate(late, 1)]
+    moved += _unmerge(state, command, now)
     hold = Hold(HoldReason.JOURNAL, command.reason)
     if state.phase is Phase.CLOSED:
         return []
@@ -427,6 +441,22 @@ def _unwritten(state: SessionState, command: Unwritten, now: float) -> list[Effe
     if state.turn is None:
         effects += _advance(state, now)
     return effects
+
+
+def _unmerge(state: SessionState, command: Unwritten, now: float) -> list[Effect]:
+    """Takes texts that were not accepted out of those that they were joined to."""
+    effects: list[Effect] = []
+    for into, text in reversed(command.merges):
+        follow_up = next((f for f in state.queue if f.id == into), None)
+        if follow_up is not None:
+            before, _, behind = follow_up.text.rpartition(_joined("", text))
+            follow_up.text = before + behind
+            effects.append(FollowUpEdited(state.key, now, into, follow_up.text))
+    return effects
+
+
+def _joined(text: str, more: str) -> str:
+    return f"{text}\n\n{more}"
 
 
 def _drop(state: SessionState, ids: frozenset[str]) -> int:

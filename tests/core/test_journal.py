@@ -7,7 +7,13 @@ import asyncio
 import pytest
 
 from agent_shell import EchoAgent, HoldReason, JournalError, Lane, MemoryJournal, Phase, State
-from agent_shell.events import FollowUpAccepted, Receipt, TurnEnded, TurnStarted
+from agent_shell.events import (
+    FollowUpAccepted,
+    FollowUpEdited,
+    Receipt,
+    TurnEnded,
+    TurnStarted,
+)
 from agent_shell.journal import Entry
 from support import BrokenJournal, ManualJournal, StepAgent, Watch, new_session, until
 
@@ -145,6 +151,25 @@ class TestARaisingJournal:
         session.release()
         accepted = await session.submit("a")
         assert (await session.receipt(accepted.id)).state is State.ANSWERED
+
+    async def test_of_a_merge_that_was_refused_nothing_remains(self):
+        """Its text leaves the one that it was joined to, here, on screen and in the journal."""
+        journal, agent = BrokenJournal(), StepAgent()
+        engine, session = new_session(agent, journal=journal)
+        watch = Watch(engine.observe())
+        for text in "ab":
+            await session.submit(text)
+        journal.broken = True
+        with pytest.raises(JournalError):
+            await session.submit("joined", lane=Lane.MERGE)
+        assert [f.text for f in session.waiting] == ["b"]
+        journal.broken = False
+        session.release()
+        (await agent.step(1)).finish()
+        assert (await agent.step(2)).turn.text == "b"
+        assert [edit.text for edit in watch.of(FollowUpEdited)] == ["b"]
+        assert [f.text for f in journal.committed if isinstance(f, FollowUpEdited)] == ["b"]
+        await session.close(drain=False)
 
     async def test_a_close_ends_although_nothing_can_be_recorded(self):
         """A session whose journal is broken can still be left."""
