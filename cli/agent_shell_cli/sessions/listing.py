@@ -16,7 +16,7 @@ from agent_shell.journal.sqlite.reading import Summary
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.sessions.output import ago, iso, note, title_line, write, write_json
 
-__all__ = ["list_sessions"]
+__all__ = ["list_sessions", "listing"]
 
 _HEAD = ("SESSION", "TITLE", "LAST USED", "TURNS", "WAITING", "OWNER")
 _NUMBERS = (3, 4)
@@ -26,16 +26,26 @@ _LEAST_TITLE = 12
 
 def list_sessions(path: Path, *, as_json: bool) -> None:
     """Prints the sessions of the journal at `path`; none where there is no journal."""
-    summaries: list[tuple[Summary, Sign]] = []
-    if path.exists():
-        with catalog.reading(path) as c:
-            summaries = [(summary, _sign(path, summary)) for summary in reading.sessions(c)]
+    summaries = _summaries(path)
     if as_json:
         write_json([_json(*summary) for summary in summaries])
     elif summaries:
-        write("\n".join(_table([_row(*summary) for summary in summaries])))
+        room = shutil.get_terminal_size().columns - 1 if sys.stdout.isatty() else None
+        write("\n".join(_table(summaries, room)))
     else:
         note(f"no sessions are kept in {path}" + ("" if path.exists() else ", which is not there"))
+
+
+def listing(path: Path, room: int) -> list[str]:
+    """The sessions of the journal at `path` as lines of at most `room` cells, for a person."""
+    return _table(_summaries(path), room)
+
+
+def _summaries(path: Path) -> list[tuple[Summary, Sign]]:
+    if not path.exists():
+        return []
+    with catalog.reading(path) as c:
+        return [(summary, _sign(path, summary)) for summary in reading.sessions(c)]
 
 
 def _sign(path: Path, summary: Summary) -> Sign:
@@ -69,11 +79,11 @@ def _row(summary: Summary, sign: Sign) -> tuple[str, ...]:
     )
 
 
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    """The lines; on a terminal the titles take what the other columns leave."""
+def _table(summaries: list[tuple[Summary, Sign]], room: int | None) -> list[str]:
+    """The lines; with a `room` (cells) the titles take what the other columns leave."""
+    rows = [_row(*summary) for summary in summaries]
     widths = [max(map(cell_len, column)) for column in zip(_HEAD, *rows, strict=True)]
-    if sys.stdout.isatty():
-        room = shutil.get_terminal_size().columns - 1
+    if room is not None:
         rest = sum(widths) - widths[1] + _GAP * (len(widths) - 1)
         widths[1] = min(widths[1], max(_LEAST_TITLE, room - rest))
     return [_line(row, widths) for row in (_HEAD, *rows)]
