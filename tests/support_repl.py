@@ -20,6 +20,7 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 
 from agent_shell import Agent, Delta, Journal, Lane, Turn
 from agent_shell.errors import AgentError
+from agent_shell_cli.config import Settings
 from agent_shell_cli.journals import open_journal
 from agent_shell_cli.models import Model
 from agent_shell_cli.options import ChatOptions, InputForm, OnFailed, OnInterrupted, OutputForm
@@ -57,6 +58,7 @@ def options(
         color=True,
         debug=False,
         interrupted=interrupted,
+        settings=Settings(status=()),
     )
 
 
@@ -117,8 +119,12 @@ class Screen:
 
     @property
     def text(self) -> str:
-        """The lines as one text."""
-        return "\n".join(self.lines)
+        """The lines as one text, but for the one that counts a turn's seconds by itself."""
+        return "\n".join(line for line in self.lines if not line.startswith("▸ "))
+
+    def holds(self, expected: str) -> bool:
+        """Whether it is there; the line about the running turn is looked at if it is asked for."""
+        return expected in ("\n".join(self.lines) if "▸" in expected else self.text)
 
 
 class _Stdout(io.TextIOBase):
@@ -178,7 +184,7 @@ class Stage:
             raise AssertionError(f"not seen: {expected!r} on\n{self.screen.text}") from None
 
     def _holds(self, expected: str | Callable[[], bool]) -> bool:
-        return expected in self.screen.text if isinstance(expected, str) else expected()
+        return self.screen.holds(expected) if isinstance(expected, str) else expected()
 
 
 @asynccontextmanager
@@ -216,22 +222,34 @@ async def stage(
 
 
 class Program:
-    """The real program on a real pseudo-terminal."""
+    """The real program on a real pseudo-terminal, or whatever `command` starts there."""
 
-    def __init__(self, *arguments: str, data: Path, script: str = "", **environ: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        data: Path,
+        script: str = "",
+        command: list[str] | None = None,
+        **environ: str,
+    ) -> None:
         self.screen = Screen()
         path = os.pathsep.join([str(ROOT / "core"), str(ROOT / "cli")])
+        # The status line is looked at where it is the matter.
+        (data / "config.toml").write_text("status = []\n")
         environment = {
             **{k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TMUX")},
             "PYTHONPATH": os.pathsep.join([path, str(ROOT / "tests")]),
             "PYTHONUTF8": "1",
             "TERM": "xterm-256color",
             "AGENT_SHELL_DATA_DIR": str(data),
+            "AGENT_SHELL_CONFIG_DIR": str(data),
             **environ,
         }
+        arguments = ("-c", script) if script else ("-m", "agent_shell_cli", "chat", *arguments)
+        command = command or [sys.executable, *arguments]
         self.child: pexpect.spawn[str] = pexpect.spawn(
-            sys.executable,
-            ["-c", script] if script else ["-m", "agent_shell_cli", "chat", *arguments],
+            command[0],
+            command[1:],
             env=environment,
             encoding="utf-8",
             dimensions=(ROWS, COLUMNS),
@@ -272,4 +290,4 @@ class Program:
         return True
 
     def _holds(self, expected: str | Callable[[], bool]) -> bool:
-        return expected in self.screen.text if isinstance(expected, str) else expected()
+        return self.screen.holds(expected) if isinstance(expected, str) else expected()

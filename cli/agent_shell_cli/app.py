@@ -19,6 +19,8 @@ import typer
 
 from agent_shell import AgentShellError, Lane
 from agent_shell._version import __version__
+from agent_shell_cli.config import configuration
+from agent_shell_cli.config_command import register as register_config
 from agent_shell_cli.exits import EXIT_CODES_HELP, Exit, UsageError, exit_of
 from agent_shell_cli.models import open_model
 from agent_shell_cli.options import (
@@ -73,12 +75,13 @@ app.add_typer(models_app, name="models")
 
 _Prompt = Annotated[str | None, typer.Argument(metavar="PROMPT", help="The first follow-up.")]
 _Model = Annotated[
-    str,
+    str | None,
     typer.Option(
         "-m",
         "--model",
         metavar="NAME",
-        help="embedded (the local model), or echo[:WORDS_PER_SECOND] (repeats the input).",
+        help="embedded (the local model, by default), or echo[:WORDS_PER_SECOND] (repeats the "
+        "input); 'agent-shell models' lists the others.",
     ),
 ]
 _Session = Annotated[
@@ -108,7 +111,16 @@ _Interrupted = Annotated[
         "and scripted mode skips it and says so."
     ),
 ]
-_OnBusy = Annotated[_Busy, typer.Option(help="What an input means while a turn runs.")]
+_OnBusy = Annotated[
+    _Busy | None, typer.Option(help="What an input means while a turn runs; by default, queue.")
+]
+_Plain = Annotated[
+    bool | None,
+    typer.Option(
+        "--plain/--no-plain",
+        help="A line an event and nothing that moves: for screen readers and simple terminals.",
+    ),
+]
 _OnFailure = Annotated[
     OnFailed | None,
     typer.Option(
@@ -184,17 +196,18 @@ def _root(
 @app.command(epilog=EXIT_CODES_HELP + " Where several apply, the highest counts.")
 def chat(
     prompt: _Prompt = None,
-    model: _Model = "embedded",
+    model: _Model = None,
     session: _Session = None,
     continue_: _Continue = False,
     resume: _Resume = None,
-    busy: _OnBusy = _Busy.QUEUE,
+    busy: _OnBusy = None,
     on_failure: _OnFailure = None,
     interrupted: _Interrupted = None,
     input: _Input = InputForm.LINES,
     output: _Output = OutputForm.TEXT,
     print_: _Print = False,
     journal: _Journal = None,
+    plain: _Plain = None,
     color: _Color = None,
     debug: _Debug = False,
 ) -> None:
@@ -204,12 +217,28 @@ def chat(
     before them; with --input text, it and the input are one follow-up.
     """
     prompt, session = _proper("PROMPT", prompt), _proper("--session", session)
+    color = _colored(color)
+    settings = configuration().over(model=model, busy=busy, journal=journal, plain=plain).settings
+    journal = settings.journal
     key = session_key(session, continue_=continue_, resume=resume, journal=journal)
-    lane, color = Lane(busy), _colored(color)
     options = ChatOptions(
-        prompt, model, key, lane, on_failure, input, output, journal, color, debug, interrupted
+        prompt=prompt,
+        model=settings.model,
+        session=key,
+        busy=Lane(settings.busy),
+        on_failure=on_failure,
+        input=input,
+        output=output,
+        journal=journal,
+        color=_CHOSEN_COLOR[settings.color] if color is None else color,
+        debug=debug,
+        interrupted=interrupted,
+        settings=settings,
     )
     raise typer.Exit(_chat(options, scripted=print_))
+
+
+_CHOSEN_COLOR = {"auto": None, "always": True, "never": False}
 
 
 def _chat(options: ChatOptions, *, scripted: bool) -> int:
@@ -274,6 +303,7 @@ def schema() -> None:
 
 
 register_sessions(app)
+register_config(app)
 
 
 @models_app.callback(invoke_without_command=True)

@@ -96,14 +96,17 @@ class Attached:
         """How many of ours wait."""
         return len(self.waiting)
 
-    async def submit(self, text: str, *, lane: Lane = Lane.QUEUE) -> None:
+    async def submit(self, text: str, *, lane: Lane = Lane.QUEUE, sender: str = "user") -> None:
         """Returns when the owner has accepted it; raises `Refused`.
+
+        The owner is told this process for a `sender`.
 
         Where the owner dies first, it is left for who owns the session next.
         """
         Limits().check(text)  # what its owner would say later
-        sender = f"attached {os.getpid()}"
-        follow_up = FollowUp(secrets.token_hex(4), text, lane, sender, time.time())
+        del sender
+        peer = f"attached {os.getpid()}"
+        follow_up = FollowUp(secrets.token_hex(4), text, lane, peer, time.time())
         own = _Own(follow_up, asyncio.get_running_loop().create_future())
         self._own[follow_up.id] = own
         self._idle.clear()
@@ -254,5 +257,3 @@ class Attached:
 
     def _say(self, id: str, text: str) -> None:
         self._tell(TurnNotice(self.key, time.time(), 0, id, text))
-
-

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from agent_shell import JournalError, MemoryJournal
+from agent_shell_cli.config import configuration
 from agent_shell_cli.exits import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ def data_dir() -> Path:
 
 
 def journal_path(named: str | None) -> Path:
-    """The file that `--journal` names, or the default one; raises `UsageError` for `memory`."""
+    """The file that `--journal` names, or the configuration, or the default one.
+
+    Raises `UsageError`, also for `memory`.
+    """
+    named = _configured(named)
     if named == "memory":
         raise UsageError(
             "--journal memory has nothing to look at: it ends with its process; name a file"
@@ -60,4 +65,9 @@ def open_journal(named: str | None) -> MemoryJournal | SqliteJournal:
 
     Raises `UsageError`.
     """
+    named = _configured(named)
     return MemoryJournal() if named == "memory" else open_file(named)
+
+
+def _configured(named: str | None) -> str | None:
+    return configuration().settings.journal if named is None else named

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent_shell import Lane
+from agent_shell_cli.config import Settings
 
 __all__ = ["ChatOptions", "InputForm", "OnFailed", "OnInterrupted", "OutputForm", "StressOptions"]
 
@@ -47,7 +48,8 @@ class ChatOptions:
     """Of `agent-shell chat`.
 
     `on_failure` and `interrupted` are `None` where the mode decides; `journal` is
-    what `--journal` names, `None` for the default file; `session` is a key.
+    what `--journal` names, `None` for the default file; `session` is a key; `settings`
+    are those of the configuration, under what the command line says.
     """
 
     prompt: str | None
@@ -61,6 +63,7 @@ class ChatOptions:
     color: bool | None
     debug: bool
     interrupted: OnInterrupted | None = None
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import time
 from typing import Protocol
 
 from agent_shell import errors
-from agent_shell.agents.base import Agent, AgentEvent, Delta, Exchange, Notice, Usage
+from agent_shell.agents.base import Agent, AgentEvent, Delta, Exchange, Notice, Usage, finish
 from agent_shell.commands import TurnOver
 from agent_shell.events import Event, TurnDelta, TurnNotice
 from agent_shell.recorder import Ticket
@@ -129,9 +129,9 @@ class RunningTurn:
                 else:
                     return self.over(State.ANSWERED, "")
             except BaseException:
-                await _finish(stream)
+                await finish(stream)
                 raise
-            await _finish(stream)
+            await finish(stream)
         except asyncio.CancelledError:
             return self._cancelled()
         except errors.AgentError as error:
@@ -185,10 +185,3 @@ class RunningTurn:
         elapsed_s = time.perf_counter() - self._started
         answer = "".join(self._parts)
         return TurnOver(self._state.number, state, reason, answer, self._usage, elapsed_s)
-
-
-async def _finish(stream: object) -> None:
-    """Ends an agent's iterator that was left in the middle, if it can be ended."""
-    aclose = getattr(stream, "aclose", None)
-    if aclose is not None:
-        await aclose()

@@ -1,41 +1,19 @@
-"""The engine and the reference, driven with the same operations by hypothesis.
-
-After every operation the two must agree on all that a user can see. `Compared` has the
-journal in memory; `machine_on_file.py` has the real one, with crashes and restarts.
-"""
+"""The engine and the reference, driven with the same operations by hypothesis."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import precondition, rule
 
-from agent_shell import (
-    AgentShellError,
-    Engine,
-    FollowUp,
-    Journal,
-    Lane,
-    Limits,
-    MemoryJournal,
-    ModelUnreachable,
-    OnFailure,
-    Phase,
-    RateLimited,
-    Session,
-)
-from agent_shell.events import Receipt, TurnDelta, TurnStarted
-from model.puppet import Puppet, Step, VirtualLoop
-from model.reference import Reference
+from agent_shell import FollowUp, Lane, ModelUnreachable, RateLimited
+from agent_shell.events import FollowUpAccepted
+from model.pair import LONGEST, Pair
 
 __all__ = ["Compared"]
 
-LONGEST = 40
 LANES = st.sampled_from([Lane.QUEUE, Lane.QUEUE, *Lane])
 SENDERS = st.sampled_from(["ann", "bob"])
 PLACES = st.integers(0, 4)
@@ -49,109 +27,47 @@ ENDS: dict[str, tuple[Exception | None, str]] = {
 }
 
 
-def _rows(follow_ups: Iterable[FollowUp | None]) -> list[FollowUp]:
-    """All of them but their times, which the reference does not know."""
-    return [replace(follow_up, accepted_at=0.0) for follow_up in follow_ups if follow_up]
-
-
-class Compared(RuleBasedStateMachine):
-    """One session with its journal in memory."""
-
-    examples: ClassVar[int] = 0  # how many were begun, for who wants to know
-
-    def __init__(self) -> None:
-        super().__init__()
-        type(self).examples += 1
-        self.loop = VirtualLoop()
-        self.count = 0
-        self.end = "answered"
-        self.deadlines: list[float] = []
-        self.closes: list[asyncio.Task[list[FollowUp]]] = []
-        self.receipts: list[tuple[Any, ...]] = []
-        self.started: list[tuple[int, str]] = []
-        self.shown = self.said = ""
-        self.agrees = True
-
-    @initialize(
-        limit=st.sampled_from([2, 4, 100]),
-        holds=st.booleans(),
-        stubborn=st.booleans(),
-        eager=st.booleans(),
-    )
-    def begin(self, limit: int, holds: bool, stubborn: bool, eager: bool) -> None:
-        """A session without a past."""
-        self.stubborn, self.limits = stubborn, Limits(limit, LONGEST)
-        self.on_failure = OnFailure.HOLD if holds else OnFailure.CONTINUE
-        self.model = Reference(limit, LONGEST, holds)
-        if eager:
-            self.loop.be_eager()
-        self.loop.run_until_complete(self.open())
-
-    def make_journal(self) -> Journal:
-        """The journal of the next engine."""
-        return MemoryJournal()
-
-    async def open(self) -> None:
-        """An engine with the session, as the journal has it."""
-        self.agent, self.journal = Puppet(self.stubborn), self.make_journal()
-        self.engine = Engine(
-            self.agent,
-            journal=self.journal,
-            limits=self.limits,
-            on_failure=self.on_failure,
-            clock=self.loop.time,
-        )
-        self.observer = self.engine.observe()
-        self.session: Session = await self.engine.open("s")
-
-    # What is asked of both
-
-    def both(self, real: Callable[[], Any], ours: Callable[[], Any]) -> None:
-        """Does the same to both: it is refused by both, for the same reason, or by none."""
-        self.agrees = False
-        said = self.loop.run_until_complete(self.outcome(real))
-        try:
-            expected: object = ours()
-        except AgentShellError as error:
-            expected = type(error)
-        refusals = [r for r in (said, expected) if isinstance(r, type)]
-        assert not refusals or said is expected, f"{said} for {expected}"
-
-    async def outcome(self, real: Callable[[], Any]) -> object:
-        """What came of it, when nothing is left to do: the kind of a refusal, or nothing."""
-        try:
-            result = real()
-            if inspect.iscoroutine(result):
-                await asyncio.Task(result, loop=self.loop)
-        except AgentShellError as error:
-            return type(error)
-        finally:
-            await self.rest()
-        return None
-
-    async def rest(self) -> None:
-        """Waits until all that was asked for is done and recorded."""
-        await self.loop.quiet()
+class Compared(Pair):
+    """Whatever can be asked of one session, in any order."""
 
     def id_at(self, place: int) -> str:
         """Most often one that waits."""
         model = self.model
         ids = [f.id for f in [*model.queue, *model.steering]]
-        return ids[place] if place < len(ids) else "f1"
+        return ids[place] if place < len(ids) else next(iter(model.known), "none")
 
-    @property
-    def step(self) -> Step:
-        """The running turn, as the agent has it."""
-        return self.agent.steps[-1]
-
-    @rule(lane=LANES, sender=SENDERS, text=TEXTS)
-    def submit(self, lane: Lane, sender: str, text: str) -> None:
+    @rule(lane=LANES, sender=SENDERS, text=TEXTS, named=st.booleans())
+    def submit(self, lane: Lane, sender: str, text: str, named: bool) -> None:
+        """With an id of the caller's, or without."""
         self.count += 1
-        id = f"f{self.count}"
+        id = f"f{self.count}" if named else None
         self.both(
             lambda: self.session.submit(text, id=id, lane=lane, sender=sender),
-            lambda: self.model.submit(FollowUp(id, text, lane, sender, 0.0)),
+            lambda: self.model.submit(FollowUp(self.accepted_id(), text, lane, sender, 0.0)),
         )
+
+    def accepted_id(self) -> str:
+        """The id that the engine has given to what it accepted last."""
+        return self.result.id if isinstance(self.result, FollowUpAccepted) else "refused"
+
+    @rule(lane=LANES, sender=SENDERS)
+    def submit_and_interrupt(self, lane: Lane, sender: str) -> None:
+        """Where a turn starts, it is stopped before its task has made a step."""
+        self.count += 1
+
+        async def real() -> object:
+            accepted = await self.session.submit("stop!", lane=lane, sender=sender)
+            self.session.interrupt()
+            return accepted
+
+        def ours() -> None:
+            self.model.submit(FollowUp(self.accepted_id(), "stop!", lane, sender, 0.0))
+            self.model.stop("user", hold="interrupted")
+
+        self.both(real, ours)
+        if self.model.running and self.model.turn not in (s.turn.number for s in self.agent.steps):
+            # Nothing of it was given to the agent: there is nothing to clean up.
+            self.both(lambda: None, lambda: self.model.over("cancelled"))
 
     @precondition(lambda self: self.model.known)
     @rule(place=PLACES, text=TEXTS, lane=LANES)
@@ -240,7 +156,6 @@ class Compared(RuleBasedStateMachine):
             if not model.closed:
                 model.close(drain=False)
                 if model.running:
-                    model.answer = ""  # what it said is lost, as of now
                     model.over("given up")
 
     @precondition(lambda self: self.count > 3)
@@ -281,11 +196,11 @@ class Compared(RuleBasedStateMachine):
     @rule()
     def cleaned(self) -> None:
         """The clean-up is done: the turn is over."""
-        running, until = self.model.running, self.loop.now + 5.0
+        running = self.model.running
         reason = ENDS[self.end][1]
         if self.end == "answered" and running.lane == "steer":
             reason = "a turn of its own, the steered one had ended"
-        until = until if self.end == "rate_limited" else None
+        until = self.loop.now + 5.0 if self.end == "rate_limited" else None
         end, self.end = self.end, "answered"
         self.both(self.step.gate.set, lambda: self.model.over(end, reason, until))
 
@@ -296,88 +211,6 @@ class Compared(RuleBasedStateMachine):
         step = self.agent.steps[-1 - min(place, len(self.agent.steps) - 1)]
         current = self.model.running and step is self.step
         self.both(step.turn.take_steers, self.model.take_steers if current else lambda: None)
-
-    # What they must agree on
-
-    @invariant()
-    def agree(self) -> None:
-        self.agrees = False
-        self.hear()
-        model, session = self.model, self.session
-        assert session.phase is self.phase()
-        hold = session.hold
-        assert (hold and (str(hold.reason), hold.until)) == model.hold
-        assert _rows(session.waiting) == _rows(model.queue), "in-order"
-        assert _rows([session.running]) == _rows([model.running]), "one-owner"
-        turn = session._state.turn
-        assert _rows(turn.inbox if turn else ()) == _rows(model.steering)
-        assert (session.guard or 0) == model.guard, "guard-continuous"
-        assert self.receipts == model.receipts, "nothing-lost"
-        assert self.shown == self.said, "no-ghost-output"
-        self.agree_on_turns()
-        self.agree_on_ends()
-        self.loop.run_until_complete(self.agree_on_record())
-        self.agrees = True
-
-    def phase(self) -> Phase:
-        model = self.model
-        if model.closed:
-            return Phase.CLOSED
-        if model.running:
-            return Phase.STOPPING if model.stopped_by else Phase.RUNNING
-        return Phase.HELD if model.hold or model.queue else Phase.IDLE
-
-    def hear(self) -> None:
-        """What the engine has told since the last time."""
-        for event in self.observer.take():
-            match event:
-                case Receipt(id=id, state=state, reason=reason, turn=turn, answer=answer):
-                    self.receipts.append((id, str(state), reason, turn, answer))
-                case TurnStarted(turn=turn, id=id):
-                    self.started.append((turn, id))
-                case TurnDelta(text=text):
-                    self.shown += text
-                case _:
-                    pass
-
-    def agree_on_turns(self) -> None:
-        agent, model = self.agent, self.model
-        assert agent.most_at_once <= 1, "one-owner"
-        assert len(agent.depths) <= 1, "flat"
-        assert agent.inherited <= {0}, "flat: the context of an earlier turn"
-        if model.running:
-            assert self.started[-1] == (model.turn, model.running.id), "live"
-            turn = self.step.turn
-            assert (turn.number, turn.id) == self.started[-1], "live"
-            assert turn.text == model.running.text
-            assert turn.stopping == bool(model.stopped_by)
-        numbers = [number for number, _ in self.started]
-        assert numbers == list(range(1, model.turn + 1)), "one-owner"
-
-    def agree_on_ends(self) -> None:
-        """Who asked for a close has its answer when the session is closed, and not before."""
-        for task in self.closes:
-            assert task.done() == self.model.closed, "live"
-            if task.done():
-                assert [f.id for f in task.result()] == [f.id for f in self.model.queue]
-
-    async def agree_on_record(self) -> None:
-        """The journal knows every accepted follow-up, and the receipt of each that has one."""
-        model = self.model
-        entries = {entry.id: entry for entry in await self.journal.entries("s")}
-        assert list(entries) == list(model.known), "nothing-lost"
-        states = dict.fromkeys(entries, "queued")
-        if model.running:
-            states[model.running.id] = "running"
-        for id, state, reason, turn, answer in model.receipts:
-            states[id] = state
-            entry = entries[id]
-            assert entry.reason == reason
-            if turn is not None and state != "steered":
-                assert (entry.turn, entry.answer) == (turn, answer)
-        assert {id: str(entry.state) for id, entry in entries.items()} == states
-        for id, entry in entries.items():
-            assert (entry.text, entry.lane) == (model.known[id].text, model.known[id].lane)
 
     def teardown(self) -> None:
         """At the end, all that can run does: each accepted follow-up has one receipt."""
@@ -402,14 +235,3 @@ class Compared(RuleBasedStateMachine):
             self.agree()
         ids = [id for id, *_ in self.receipts]
         assert sorted([*ids, *(f.id for f in self.model.queue)]) == sorted(self.model.known)
-
-    async def let_go_of_all(self) -> None:
-        """Ends all tasks, those too that start meanwhile, and the journal."""
-        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-            for step in self.agent.steps:
-                step.stubborn = False
-                step.gate.set()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        await self.journal.close()

@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from agent_shell import Lane
 from agent_shell.events import Fact
 from agent_shell.journal.sqlite import SqliteJournal
 from model.machine import Compared
@@ -85,6 +87,16 @@ class ComparedOnFile(Compared):
         for end in ("", "-wal"):
             shutil.copy(f"{path}{end}", f"{self.path}{end}")
         self.loop.run_until_complete(self.begin_again())
+
+    @rule(sender=st.sampled_from(["ann", "bob"]))
+    def submit_and_crash(self, sender: str) -> None:
+        """The process dies as soon as it has acknowledged an input."""
+        self.waits = False
+        try:
+            self.submit(lane=Lane.QUEUE, sender=sender, text="hello", named=False)
+        finally:
+            self.waits = True
+        self.crash()
 
     @precondition(lambda self: self.model.closed)
     @rule()

@@ -10,7 +10,7 @@ import sys
 import traceback
 import types
 from collections.abc import AsyncIterator, Coroutine, Generator
-from typing import Any
+from typing import Any, cast
 
 from agent_shell import Delta, Turn
 from agent_shell.agents.base import AgentEvent
@@ -49,7 +49,7 @@ def _eager_task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> a
         waits_for = options.get("context", contextvars.copy_context()).run(coro.send, None)
     except StopIteration as end:
         return asyncio.Task(_ended(end.value), loop=loop)
-    return asyncio.Task(_resumed(coro, waits_for), loop=loop, **options)
+    return asyncio.Task(cast("Any", _resumed(coro, waits_for)), loop=loop, **options)
 
 
 async def _ended(value: Any) -> Any:
@@ -93,6 +93,7 @@ class Puppet:
         self.stubborn = stubborn
         self.running = 0
         self.most_at_once = 0
+        self.stopped_at_start = False
         self.depths: set[int] = set()
         self.inherited: set[int] = set()
 
@@ -122,6 +123,7 @@ class Puppet:
         )
         self.inherited.add(_MARK.get())
         _MARK.set(turn.number)
+        self.stopped_at_start |= turn.stopping
 
     async def _obey(self, step: Step) -> AsyncIterator[AgentEvent]:
         while True:

@@ -71,7 +71,7 @@ class Reference:
         self.loop()
 
     def too_late(self, typed: bool = False) -> None:
-        """What can steer nothing any more runs next, behind an interrupt, and steers typed before."""
+        """What can steer nothing any more runs next: behind an interrupt, and older steers."""
         behind = int([item.lane for item in self.queue[:1]] == ["interrupt"])
         while typed and [item.lane for item in self.queue[behind : behind + 1]] == ["steer"]:
             behind += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.patch_stdout import patch_stdout
@@ -11,7 +12,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.journals import data_dir, open_journal
 from agent_shell_cli.models import Model, open_model
-from agent_shell_cli.options import ChatOptions
+from agent_shell_cli.options import ChatOptions, OnFailed, OnInterrupted
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.opening import converse
 from agent_shell_cli.repl.terminal import Terminal
@@ -30,6 +31,14 @@ def run(options: ChatOptions, model: Model | None = None) -> int:
     Does not return, but ends the process with the same code, where an agent
     keeps running although it was told to stop.
     """
+    settings = options.settings
+    options = replace(
+        options,
+        on_failure=options.on_failure or OnFailed(settings.on_failure),
+        interrupted=options.interrupted or OnInterrupted(settings.interrupted),
+    )
+    if settings.editor is not None:
+        os.environ["VISUAL"] = settings.editor  # where prompt_toolkit looks for it
     try:
         return asyncio.run(_run(options, model or open_model(options.model)))
     except KeyboardInterrupt:
@@ -39,8 +48,14 @@ def run(options: ChatOptions, model: Model | None = None) -> int:
 async def _run(options: ChatOptions, model: Model) -> int:
     journal = open_journal(options.journal)
     try:
-        terminal = Terminal.open()
-        look = Look.of(color=options.color is not False, encoding=terminal.encoding)
+        settings = options.settings
+        terminal = Terminal.open(plain=settings.plain)
+        look = Look.of(
+            color=options.color is not False,
+            encoding=terminal.encoding,
+            theme=settings.theme,
+            colors=settings.colors,
+        )
         # `patch_stdout` is a net: what some library prints goes above the prompt.
         with (
             create_app_session(input=terminal.input, output=terminal.output),

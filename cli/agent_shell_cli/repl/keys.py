@@ -2,62 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from prompt_toolkit.application.current import get_app
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.enums import DEFAULT_BUFFER
-from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.filters import Condition, has_focus, vi_insert_mode
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 
 from agent_shell_cli.printable import printable
+from agent_shell_cli.verbs import KEYS, Act, Key, Mode
 
 __all__ = ["Draft", "Listener", "key_bindings"]
 
 
 class Listener(Protocol):
-    """Who decides what the keys do."""
+    """Who decides what the keys are about, and does what they ask for."""
 
-    def on_enter(self, draft: Buffer) -> None:
-        """Enter was pressed."""
+    @property
+    def mode(self) -> Mode:
+        """What the keys are about."""
         ...
 
-    def on_interrupt(self, draft: Buffer) -> None:
-        """Ctrl-C was pressed, or the interrupt signal came."""
-        ...
-
-    def on_end(self, draft: Buffer, /) -> None:
-        """Ctrl-D was pressed, on an empty draft."""
+    def on_act(self, act: Act, draft: Buffer) -> None:
+        """A key asked for this."""
         ...
 
 
 def key_bindings(listener: Listener) -> KeyBindings:
-    """The bindings that stand before prompt_toolkit's own."""
+    """The bindings of `KEYS`, which stand before prompt_toolkit's own."""
     bindings = KeyBindings()
-    # Not while the history is searched: there these keys end the search.
-    typing = has_focus(DEFAULT_BUFFER)
-    empty = Condition(lambda: not get_app().current_buffer.text)
-
-    @bindings.add("enter", filter=typing)
-    def _enter(event: KeyPressEvent) -> None:
-        listener.on_enter(event.current_buffer)
-
-    @bindings.add("escape", "enter", filter=typing)
-    def _new_line(event: KeyPressEvent) -> None:
-        event.current_buffer.insert_text("\n")
-
-    @bindings.add("c-c", filter=typing)
-    @bindings.add("<sigint>")
-    def _interrupt(event: KeyPressEvent) -> None:
-        listener.on_interrupt(event.current_buffer)
-
-    @bindings.add("c-d", filter=typing & empty)
-    def _end(event: KeyPressEvent) -> None:
-        listener.on_end(event.current_buffer)
-
-    _ = (_enter, _new_line, _interrupt, _end)
+    for key in KEYS:
+        for presses in key.presses:
+            bindings.add(*presses, filter=_when(key, presses, listener))(_handler(key, listener))
     return bindings
+
+
+def _when(key: Key, presses: tuple[str, ...], listener: Listener) -> Condition:
+    in_draft = has_focus(DEFAULT_BUFFER)
+    is_signal = presses[0] == "<sigint>"
+
+    def means() -> bool:
+        # Not while the history is searched: there these keys end the search.
+        return (is_signal or in_draft()) and _is_free(key.act(listener.mode))
+
+    return Condition(means)
+
+
+def _is_free(act: Act | None) -> bool:
+    """Whether the key does this, and has no older meaning here: on a text, or in vi's modes."""
+    if act is None:
+        return False
+    if act is Act.END:
+        return not get_app().current_buffer.text
+    return act is not Act.STOP or not vi_insert_mode()
+
+
+def _handler(key: Key, listener: Listener) -> Callable[[KeyPressEvent], None]:
+    def pressed(event: KeyPressEvent) -> None:
+        act, draft = key.act(listener.mode), event.current_buffer
+        if act is Act.NEW_LINE:
+            draft.insert_text("\n")
+        elif act is Act.EDITOR:
+            # prompt_toolkit's own binding would also send what the editor leaves.
+            draft.open_in_editor()
+        elif act in (Act.SEND, Act.STOP) and _ends_completion(draft, act):
+            pass
+        elif act is not None:
+            listener.on_act(act, draft)
+
+    return pressed
+
+
+def _ends_completion(draft: Buffer, act: Act) -> bool:
+    """Whether the key was about the menu of completions: it takes one, or closes it."""
+    menu = draft.complete_state
+    if menu is None or (act is Act.SEND and menu.current_completion is None):
+        return False
+    if act is Act.SEND:
+        draft.complete_state = None
+    else:
+        draft.cancel_completion()
+    return True
 
 
 class Draft(Processor):

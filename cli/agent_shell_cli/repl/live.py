@@ -1,20 +1,19 @@
-"""From the view to styled text: pure, and for `Look` and size alike.
-
-`live_lines` is what stands above the input line, `painted` what was finished.
-"""
+"""From the view to what stands above the input line: pure, for a `Look` and a size."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import islice
 
-from agent_shell import HoldReason, Phase
+from agent_shell import FollowUp, HoldReason, Lane, Phase
 from agent_shell_cli.printable import printable_line
-from agent_shell_cli.repl.blocks import cut, rows
 from agent_shell_cli.repl.look import Look
-from agent_shell_cli.repl.view import TAIL_ROWS, Block, Kind, Snapshot, View, counted
+from agent_shell_cli.repl.painting import named
+from agent_shell_cli.repl.rows import cut, rows
+from agent_shell_cli.repl.view import TAIL_ROWS, Snapshot, View, counted
 
-__all__ = ["Line", "live_lines", "painted", "waiting_line"]
+__all__ = ["REASONS", "Line", "elapsed", "live_lines", "waiting_line"]
 
 # A style class and a text without a newline.
 Line = tuple[str, str]
@@ -22,7 +21,7 @@ Line = tuple[str, str]
 _WAITING_ROWS = 9
 _STEERING_ROWS = 3
 
-_REASONS = {
+REASONS = {
     HoldReason.USER: "held by you",
     HoldReason.INTERRUPTED: "held: the answer was interrupted",
     HoldReason.FAILED: "held: the last turn failed",
@@ -42,64 +41,111 @@ def live_lines(
     At `time` (seconds since the epoch). Costs no more than what it shows,
     however many follow-ups wait.
     """
-    status = _status(view, now, look, width, time)
+    status = [*_status(view, now, look, width, time), *_hints(view, look, width)]
+    turn = _turn(view, now, look, width, time)
     # Half of the screen: what was said stays in sight, and the draft has room.
-    room = max(0, height // 2 - len(status))
+    room = max(0, height // 2 - len(status) - len(turn))
     tail = rows(view.tail, width)[-min(TAIL_ROWS, room) :] if view.tail and room else []
     room -= len(tail)
     steers = [
-        _named(look.steer, view.number(id), printable_line(text), look, width)
+        named(look.steer, view.number(id), printable_line(text), look, width)
         for id, text in islice(view.steering.items(), min(_STEERING_ROWS, max(0, room)))
     ]
     waiting = _waiting(view, now, look, width, min(_WAITING_ROWS, room - len(steers)))
-    return [*(("", row) for row in tail), *steers, *waiting, *status]
+    return [*(("", row) for row in tail), *turn, *steers, *waiting, *status]
 
 
-def waiting_line(number: int, text: str, look: Look, width: int) -> str:
-    """One follow-up that waits, as one line."""
-    return cut(f"  {number or '?'}  {printable_line(text)}", width, look.ellipsis)
+def waiting_line(
+    number: int, text: str, look: Look, width: int, *, sign: str = " ", lane: str = ""
+) -> str:
+    """One follow-up that waits, as one line; `lane` is said where it is not the queue."""
+    lane = f"{lane} · " if lane else ""
+    return cut(f"{sign} {number or '?'}  {lane}{printable_line(text)}", width, look.ellipsis)
 
 
-def painted(block: Block, look: Look, width: int) -> list[Line]:
-    """A finished block, as the lines to write."""
-    match block.kind:
-        case Kind.ANSWER:
-            return [("", row) for row in rows(block.text.removesuffix("\n"), width)]
-        case Kind.HEADING:
-            return [("", ""), _named(look.prompt, block.number, block.text, look, width)]
-        case Kind.STEERED:
-            return [_named(look.steer, block.number, block.text, look, width)]
-        case Kind.MARK:
-            return [("class:mark", row) for row in rows(f"{look.cross} {block.text}", width)]
-        case Kind.NOTE:
-            return [("class:quiet", row) for row in rows(block.text, width)]
+def _turn(view: View, now: Snapshot, look: Look, width: int, time: float) -> list[Line]:
+    """The turn that runs: which input, for how long, how much it has said."""
+    turn = view.running
+    if turn is None or now.phase not in (Phase.RUNNING, Phase.STOPPING):
+        return []
+    said = f"▸ {turn.number or '?'} · {elapsed(time - turn.since)}"
+    if turn.characters and not turn.is_command:
+        # Nobody counts tokens before the end: four characters are about one.
+        said += f" · ≈ {max(1, turn.characters // 4):,} tokens"
+    stopping = " · stopping" if now.phase is Phase.STOPPING else ""
+    return [("class:quiet", cut(said + stopping, width, look.ellipsis))]
 
 
-def _named(sign: str, number: int, text: str, look: Look, width: int) -> Line:
-    return ("class:quiet", cut(f"{sign} {number or '?'}  {text}", width, look.ellipsis))
+def elapsed(seconds: float) -> str:
+    """A time as people say it: `12 s`, `3 min 5 s`, `2 h 10 min`."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _waiting(view: View, now: Snapshot, look: Look, width: int, room: int) -> list[Line]:
-    count = now.count
+    count, here = now.count, len(now.waiting)
     if not count or room <= 0:
         return []
-    shown = min(len(now.waiting), count if count <= room else room - 1)
+    fits = count <= room
+    first, last = 0, count if fits else max(1, room - 1)
+    place = _place_of(now.waiting, view.chosen)
+    if not fits and place is not None and place >= last:
+        # Room for a fold before the chosen one, and for one behind it.
+        last = min(count, place + 2) if room > 3 else place + 1
+        first = max(0, last - max(1, room - 1 - (last < count)))
     lines = [
-        ("class:quiet", waiting_line(view.number(f.id), f.text, look, width))
-        for f in islice(now.waiting, shown)
+        _waiting_row(follow_up, view, look, width)
+        for follow_up in islice(now.waiting, first, min(last, here))
     ]
-    if count > shown:
-        lines.append(("class:quiet", f"  {look.ellipsis} {count - shown:,} more"[:width]))
+    if first:
+        lines.insert(0, _fold(first, look, width))
+    if count > last or last > here:
+        lines.append(_fold(count - min(last, here), look, width))
     return lines
+
+
+def _waiting_row(follow_up: FollowUp, view: View, look: Look, width: int) -> Line:
+    lane = "" if follow_up.lane is Lane.QUEUE else str(follow_up.lane)
+    lane = "being edited" if follow_up.id == view.edited else lane
+    chosen = follow_up.id == view.chosen
+    number, sign = view.number(follow_up.id), look.prompt if chosen else " "
+    line = waiting_line(number, follow_up.text, look, width, sign=sign, lane=lane)
+    return ("class:chosen" if chosen else "class:quiet", line)
+
+
+def _fold(count: int, look: Look, width: int) -> Line:
+    return ("class:quiet", cut(f"  {look.ellipsis} {count:,} more", width, look.ellipsis))
+
+
+def _place_of(waiting: Sequence[FollowUp], id: str | None) -> int | None:
+    if id is None:
+        return None
+    return next((place for place, f in enumerate(waiting) if f.id == id), None)
+
+
+def _hints(view: View, look: Look, width: int) -> list[Line]:
+    """What the keys do now, where that is not what they usually do."""
+    if view.edited is not None:
+        number = view.number(view.edited) or "?"
+        said = f"editing {number}: it waits until Enter saves it, or Esc leaves it as it was"
+    elif view.chosen is not None:
+        said = (
+            "Enter edits · Del withdraws · Ctrl+↑↓ moves · Alt+N next · "
+            "Ctrl+S steers · Alt+I interrupts · Esc"
+        )
+    else:
+        return []
+    return [("class:held", cut(said, width, look.ellipsis))]
 
 
 def _status(view: View, now: Snapshot, look: Look, width: int, time: float) -> list[Line]:
     lines: list[Line] = []
     if view.loading:
         lines.append(("class:quiet", printable_line(view.loading)))
-    if now.phase is Phase.STOPPING:
-        lines.append(("class:quiet", f"stopping{look.ellipsis}"))
-    elif (held := _held(now, look, time)) is not None:
+    if now.phase is not Phase.STOPPING and (held := _held(now, look, time)) is not None:
         lines.append(("class:held", held))
     if view.leaving:
         left = now.count + (now.phase in (Phase.RUNNING, Phase.STOPPING))
@@ -111,6 +157,8 @@ def _status(view: View, now: Snapshot, look: Look, width: int, time: float) -> l
         lines.append(("class:quiet", attached))
     if view.notice:
         lines.append(("class:held", view.notice))
+    if view.status:
+        lines.append(("class:status", view.status))
     return [(style, cut(text, width, look.ellipsis)) for style, text in lines]
 
 
@@ -120,7 +168,7 @@ def _held(now: Snapshot, look: Look, time: float) -> str | None:
         return None
     if not now.count and hold.reason is not HoldReason.USER:
         return None  # it holds nothing back: the next input ends it
-    reason = "held: a turn was cut off" if now.cut_off else _REASONS[hold.reason]
+    reason = "held: a turn was cut off" if now.cut_off else REASONS[hold.reason]
     said = f"{look.pause} {reason}"
     if hold.until is not None:
         said += f", goes on in {max(0, math.ceil(hold.until - time))} s"

@@ -14,9 +14,11 @@ from agent_shell_cli.exits import Exit
 from agent_shell_cli.models import Model
 from agent_shell_cli.options import ChatOptions, OnFailed
 from agent_shell_cli.printable import printable_line
+from agent_shell_cli.repl.dispatch import Dispatch
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.shell import Opened, Shell
 from agent_shell_cli.repl.signals import ending_signals
+from agent_shell_cli.repl.switch import Switch
 from agent_shell_cli.repl.terminal import Terminal
 
 __all__ = ["converse"]
@@ -36,9 +38,12 @@ async def converse(
 
     `folder` is where the inputs are kept. The journal stays open, the model not.
     """
+    switch = Switch(model)
+    dispatch = Dispatch(model.agent, switch.change, Path.cwd())
+    switch.dispatch = dispatch
     hold = options.on_failure in (None, OnFailed.HOLD, OnFailed.STOP)
     engine = Engine(
-        model.agent,
+        dispatch,
         journal=journal,
         on_failure=OnFailure.HOLD if hold else OnFailure.CONTINUE,
     )
@@ -53,7 +58,7 @@ async def converse(
             return refused
         session = Attached(engine, journal, options.session, owner, observer.tell)
     opened = Opened(journal, observer, session)
-    return await Shell(options, model, opened, terminal, look, folder).run()
+    return await Shell(options, switch, opened, terminal, look, folder).run()
 
 
 async def _ask_to_attach(owner: SessionOwned, terminal: Terminal, look: Look) -> Exit | None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from prompt_toolkit.buffer import Buffer
+
 from agent_shell import FollowUp, HoldReason, Journal, NotWaiting, Phase, Refused, Session
 from agent_shell.events import Event, TurnStarted
 from agent_shell_cli.options import OnInterrupted
+from agent_shell_cli.repl.arranger import Arranger
+from agent_shell_cli.repl.panel import Panel
 from agent_shell_cli.repl.restored import (
     PAST_TURNS,
     cut_off_blocks,
@@ -15,9 +19,10 @@ from agent_shell_cli.repl.restored import (
     past,
     restored,
 )
-from agent_shell_cli.repl.router import Call, Verb
+from agent_shell_cli.repl.router import Call
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.view import View, counted
+from agent_shell_cli.verbs import Verb
 
 __all__ = ["LISTED", "Owner"]
 
@@ -27,7 +32,10 @@ _FETCH_S = 0.02
 
 
 class Owner:
-    """Rules `session`; `choice` is what to do with a turn that was cut off."""
+    """Rules `session`; `choice` is what to do with a turn that was cut off.
+
+    `draft` is the buffer that the user writes in.
+    """
 
     def __init__(
         self,
@@ -36,8 +44,11 @@ class Owner:
         view: View,
         speaker: Speaker,
         choice: OnInterrupted | None,
+        draft: Buffer,
     ) -> None:
         self.session = session
+        self.arranger = Arranger(session, view, speaker)
+        self.panel = Panel(self.arranger, view, speaker, draft)
         self._journal = journal
         self._view = view
         self._speaker = speaker
@@ -87,40 +98,63 @@ class Owner:
         if not self._view.number(event.id):
             entry = await self._journal.entry(self.session.key, event.id)
             if entry is not None:
-                self._view.meet(entry.id, entry.text)
+                self._view.meet(entry.id, entry.text, entry.sender)
         for follow_up in self.session.waiting:
-            self._view.meet(follow_up.id, follow_up.text)
+            self._view.meet(follow_up.id, follow_up.text, follow_up.sender)
 
     async def rule(self, call: Call) -> None:
         """Carries out a command about the queue."""
         match call.verb:
             case Verb.HOLD:
                 self.session.put_on_hold()
-            case Verb.RESUME | Verb.RETRY:
-                if self.session.hold is None:
-                    self._speaker.notice("nothing is held")
-                self.session.release()
+            case Verb.RESUME:
+                self._resume()
+            case Verb.RETRY:
+                await self._retry()
             case Verb.SKIP:
                 self._skip()
-            case Verb.EDIT | Verb.DROP:
-                self._change(call)
+            case Verb.UNDO:
+                await self.arranger.undo()
             case Verb.CLEAR:
                 await self._clear()
             case _:
-                pass
+                self._change(call)
 
     def _change(self, call: Call) -> None:
-        """Edits or withdraws one input, by its number; it may have just started."""
-        id = self._view.id_of(call.number) or ""
-        try:
-            if call.verb is Verb.EDIT:
-                self.session.edit(id, call.text)
-            else:
-                self.session.remove(id)
-        except NotWaiting:
-            self._speaker.notice(f"{call.number} does not wait: it runs, has ended or never was")
-        except Refused as error:
-            self._speaker.notice(f"{call.number} stays as it is: {error}")
+        """Changes one waiting input, by its number; it may have just started."""
+        id, arranger = self._view.id_of(call.number), self.arranger
+        if id is None:
+            self._speaker.notice(f"number {call.number} does not wait: it has ended or never was")
+            return
+        match call.verb:
+            case Verb.EDIT:
+                arranger.edit(id, call.text)
+            case Verb.DROP:
+                arranger.drop(id)
+            case Verb.MOVE:
+                arranger.move(id, max(1, call.place))
+            case Verb.NEXT:
+                arranger.move(id, 1)
+            case Verb.STEER:
+                arranger.steer(id)
+            case Verb.INTERRUPT:
+                arranger.interrupt(id)
+            case _:
+                pass
+
+    def _resume(self) -> None:
+        if self.session.hold is None:
+            self._speaker.notice("nothing is held")
+        self.session.release()
+
+    async def _retry(self) -> None:
+        """Runs again what was cut off, or what the last turn did not answer, before all else."""
+        text = self._view.unanswered_text
+        if self.session.cut_off is None and text is not None:
+            accepted = await self.session.submit(text)
+            with contextlib.suppress(NotWaiting):  # it has started already
+                self.session.move(accepted.id, 1)
+        self.session.release()
 
     def _skip(self) -> None:
         self.session.skip_cut_off()
@@ -128,19 +162,21 @@ class Owner:
             self.session.release()
 
     async def _clear(self) -> None:
-        session, withdrawn = self.session, 0
+        session = self.session
+        withdrawn: list[FollowUp] = []
         while session.waiting_count and not self._is_stuck():
-            for id in [follow_up.id for follow_up in session.waiting]:
+            for follow_up in list(session.waiting):
                 with contextlib.suppress(NotWaiting, Refused):
-                    session.remove(id)
-                    withdrawn += 1
-                if withdrawn % 1000 == 0:
+                    session.remove(follow_up.id)
+                    withdrawn.append(follow_up)
+                if len(withdrawn) % 1000 == 0:
                     await asyncio.sleep(0)  # lets the screen and the running turn go on
             if session.waiting_count:
                 await asyncio.sleep(_FETCH_S)
+        self.arranger.dropped(withdrawn)
         nothing = "nothing waits (Ctrl+L clears the screen)"
-        said = f"{counted(withdrawn, 'follow-up')} withdrawn" if withdrawn else nothing
-        self._speaker.say(said)
+        said = f"{counted(len(withdrawn), 'follow-up')} withdrawn (/undo brings them back)"
+        self._speaker.say(said if withdrawn else nothing)
 
     def _is_stuck(self) -> bool:
         """Whether the journal brings nothing more in."""

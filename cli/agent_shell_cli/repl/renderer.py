@@ -18,8 +18,10 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.utils import get_cwidth
 
-from agent_shell_cli.repl.live import Line, live_lines, painted
+from agent_shell_cli.repl.live import live_lines
 from agent_shell_cli.repl.look import Look
+from agent_shell_cli.repl.painting import painted
+from agent_shell_cli.repl.rows import Row
 from agent_shell_cli.repl.terminal import FrameOutput, Terminal
 from agent_shell_cli.repl.view import Snapshot, View
 
@@ -27,7 +29,9 @@ __all__ = ["Renderer"]
 
 # Between two commits, in seconds: each erases and redraws the prompt.
 _COMMIT_GAP_S = 0.06
-_COUNTDOWN_S = 1.0
+# Between two redraws that no key asked for; a key is shown at once.
+_REDRAW_GAP_S = 0.05
+_TICK_S = 1.0
 
 
 class Renderer:
@@ -88,6 +92,7 @@ class Renderer:
                 await asyncio.sleep(_COMMIT_GAP_S)
             elif self._app is not None:
                 self._app.invalidate()
+                await asyncio.sleep(_REDRAW_GAP_S)
 
     async def commit(self) -> None:
         """Writes what is finished, and takes it off the live lines in the same frame."""
@@ -96,9 +101,9 @@ class Renderer:
 
     async def _next_change(self) -> None:
         hold = self._snapshot().hold
-        counting = hold is not None and hold.until is not None
+        counting = self._view.running is not None or (hold is not None and hold.until is not None)
         try:
-            async with asyncio.timeout(_COUNTDOWN_S if counting else None):
+            async with asyncio.timeout(_TICK_S if counting else None):
                 await self._changed.wait()
         except TimeoutError:
             self._stale = True
@@ -108,14 +113,14 @@ class Renderer:
         width = self.width
         blocks = self._view.take(width)
         self._stale = True
-        lines = [line for block in blocks for line in painted(block, self._look, width)]
-        if not lines:
+        rows = [row for block in blocks for row in painted(block, self._look, width)]
+        if not rows:
             return
         if self._terminal.linear:
-            lines.insert(0, ("", ""))  # ends the line that the input stands on
+            rows.insert(0, [])  # ends the line that the input stands on
         print_formatted_text(
             self._terminal.output,
-            self._fragments(lines),
+            self._fragments(rows),
             self._look.style,
             color_depth=self.color_depth,
         )
@@ -131,15 +136,20 @@ class Renderer:
             output.drawn([w for width in widths for w in _row_widths(width, columns)])
 
     def _drawn(self, size: Size) -> StyleAndTextTuples:
-        lines: list[Line] = []
+        rows: list[Row] = []
         if not self._terminal.linear:
             width = max(1, size.columns - 1)
             now = self._snapshot()
             lines = live_lines(self._view, now, self._look, width, size.rows, time.time())
-        return [*self._fragments(lines), ("class:sign", f"{self._look.prompt} ")]
+            rows = [[line] for line in lines]
+        edited = self._view.edited
+        about = "" if edited is None else f"{self._view.number(edited) or '?'} "
+        return [*self._fragments(rows), ("class:sign", f"{about}{self._look.prompt} ")]
 
-    def _fragments(self, lines: list[Line]) -> StyleAndTextTuples:
-        return [(style, f"{self._look.fit(text)}\n") for style, text in lines]
+    def _fragments(self, rows: list[Row]) -> StyleAndTextTuples:
+        fit = self._look.fit
+        ended = ([*row, ("", "\n")] for row in rows)
+        return [(style, fit(text)) for row in ended for style, text in row]
 
 
 def _row_widths(width: int, columns: int) -> list[int]:

@@ -1,91 +1,41 @@
 """What an input means: decided here, by pure functions, and nowhere else.
 
-`route` is asked at Enter and `route_interrupt` at Ctrl-C; they see the text and
-the situation and return an action that `shell.py` carries out.
+`route` is asked at Enter, `route_interrupt` at Ctrl-C and `route_stop` at Esc; they
+see the text and the situation and return an action that `shell.py` carries out.
 """
 
 from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent_shell import HoldReason, Lane
+from agent_shell_cli.verbs import COMMANDS, Command, Verb
 
 __all__ = [
-    "COMMANDS",
-    "KEYS",
+    "PROMPT_SENDER",
+    "USER",
     "Action",
     "Call",
-    "Command",
     "Complain",
     "Nothing",
     "Pressed",
     "Resume",
     "Send",
     "Situation",
-    "Verb",
-    "help_text",
     "route",
     "route_interrupt",
+    "route_stop",
 ]
 
-
-class Verb(enum.StrEnum):
-    """The commands, by what they do."""
-
-    HELP = "help"
-    QUEUE = "queue"
-    HOLD = "hold"
-    RESUME = "resume"
-    RETRY = "retry"
-    SKIP = "skip"
-    EDIT = "edit"
-    DROP = "drop"
-    CLEAR = "clear"
-    EXIT = "exit"
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One line of `/help`; `takes` is what stands behind it, if anything does."""
-
-    verb: Verb
-    help: str
-    takes: str = ""
-
-
-COMMANDS = (
-    Command(Verb.HELP, "show this"),
-    Command(Verb.QUEUE, "list what waits"),
-    Command(Verb.HOLD, "let the running turn end and start no other"),
-    Command(Verb.RESUME, "go on with what waits (an empty Enter does the same)"),
-    Command(Verb.RETRY, "run the turn again that was cut off (or empty Enter)"),
-    Command(Verb.SKIP, "drop the turn that was cut off"),
-    Command(Verb.EDIT, "give the waiting input N another text", "N TEXT"),
-    Command(Verb.DROP, "withdraw the waiting input N", "N"),
-    Command(Verb.CLEAR, "withdraw everything that waits; the running turn goes on"),
-    Command(Verb.EXIT, "leave when the queue is done, or is held"),
-)
-
-KEYS = (
-    ("Enter", "send; during an answer, wait in line"),
-    ("Alt+Enter", "a new line in the input"),
-    ("Up, Down, Ctrl+R", "earlier inputs"),
-    ("Ctrl+C", "clear the input; else interrupt; else, twice, leave"),
-    ("Ctrl+D", "with no input: as /exit"),
-)
-
-# What only the process can do that owns the session.
-_OWNERS = frozenset(
-    {Verb.HOLD, Verb.RESUME, Verb.RETRY, Verb.SKIP, Verb.EDIT, Verb.DROP, Verb.CLEAR}
-)
+USER = "user"
+# Whose follow-ups are lines for the shell itself, which wait in their place like any other.
+PROMPT_SENDER = "prompt command"
 
 # A path or a lone slash is no command: those begin with one plain word.
-_COMMAND = re.compile(r"/([A-Za-z]+)(?:[ \t]+(.*))?[ \t]*\Z")
-# The one command whose argument may have several lines.
-_EDIT = re.compile(r"/(edit)[ \t]+(\d.*)\Z", re.IGNORECASE | re.DOTALL)
-_NUMBER = re.compile(r"(\d{1,9})(?:\s+(.*\S))?\s*\Z", re.DOTALL)
+_COMMAND = re.compile(r"/([A-Za-z][A-Za-z0-9-]*)(?:[ \t]+(.*))?[ \t]*\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +44,9 @@ class Situation:
 
     `busy` is the lane that Enter means while a turn runs; `hold` is why no turn
     starts; `waiting` counts the follow-ups that wait; `cut_off` says that the next of
-    them was cut off; `attached` is the process that owns the session, if not this one.
+    them was cut off, `failed` that the last turn was not answered; `attached` is the
+    process that owns the session, if not this one. `custom` gives the text that a
+    command of the user's own stands for, by its name and argument, if there is one.
     """
 
     running: bool = False
@@ -104,7 +56,9 @@ class Situation:
     leaving: bool = False
     busy: Lane = Lane.QUEUE
     cut_off: bool = False
+    failed: bool = False
     attached: int | None = None
+    custom: Callable[[str, str], str | None] = lambda _name, _argument: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +68,17 @@ class Send:
     text: str
     lane: Lane
     release: bool = False
+    sender: str = USER
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Carry out a command, on the waiting input `number` if it is about one."""
+    """Carry out a command, on the waiting input `number` and a `place` if it is about those."""
 
     verb: Verb
     number: int = 0
     text: str = ""
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,31 +102,29 @@ Action = Send | Call | Resume | Complain | Nothing
 
 
 class Pressed(enum.Enum):
-    """What a Ctrl-C does."""
+    """What a Ctrl-C or an Esc does."""
 
     CLEAR_DRAFT = enum.auto()
     INTERRUPT = enum.auto()
     WARN = enum.auto()
     LEAVE = enum.auto()
+    NOTHING = enum.auto()
 
 
-def route(text: str, situation: Situation) -> Action:
-    """What Enter means on a draft `text`."""
+def route(text: str, situation: Situation, lane: Lane | None = None) -> Action:
+    """What Enter means on a draft `text`; what a key that asks for `lane` means, if given."""
     if not text.strip():
         held = situation.hold is not None and not situation.leaving
         return Resume() if held else Nothing()
     if situation.leaving:
         return Complain("leaving: no more input is taken")
-    if (command := _COMMAND.match(text) or _EDIT.match(text)) is not None:
-        return _command(command[1].lower(), command[2] or "", situation)
-    # A hold that the user did not ask for, with nothing behind it, protects
-    # nothing: the next input must not stick to it.
-    release = situation.hold not in (None, HoldReason.USER) and situation.waiting == 0
-    # Whether the owner's turn runs is seen by the owner alone; where none does, no
-    # lane means anything.
-    busy = situation.running or situation.stopping or situation.attached is not None
-    lane = situation.busy if busy else Lane.QUEUE
-    return Send(text, lane, release)
+    if text[0] == "!":
+        return _shell_line(text, situation)
+    if (match := _COMMAND.match(text)) is not None:
+        action = _command(match[1].lower(), (match[2] or "").strip(), text, situation, lane)
+        if action is not None:
+            return action
+    return _send(text, situation, lane)
 
 
 def route_interrupt(draft: str, situation: Situation, warned: bool) -> Pressed:
@@ -183,33 +137,88 @@ def route_interrupt(draft: str, situation: Situation, warned: bool) -> Pressed:
     return Pressed.INTERRUPT if situation.running and ours else Pressed.WARN
 
 
-def help_text() -> str:
-    """The commands and the keys, one a line."""
-    rows = [(f"/{command.verb} {command.takes}".rstrip(), command.help) for command in COMMANDS]
-    width = max(len(name) for name, _ in (*rows, *KEYS))
-    lines = [f"  {name:<{width}}  {what}" for name, what in (*rows, *KEYS)]
-    return "\n".join([*lines, "A space before a slash sends the line as it is."])
+def route_stop(situation: Situation) -> Pressed:
+    """What Esc means: it stops the turn, leaves the draft alone, and never ends the shell."""
+    ours = situation.attached is None
+    return Pressed.INTERRUPT if situation.running and ours else Pressed.NOTHING
 
 
-def _command(name: str, argument: str, situation: Situation) -> Action:
-    known = next((command for command in COMMANDS if command.verb == name), None)
-    if known is None:
+def _send(text: str, situation: Situation, lane: Lane | None, sender: str = USER) -> Send:
+    # A hold that the user did not ask for, with nothing behind it, protects
+    # nothing: the next input must not stick to it.
+    release = situation.hold not in (None, HoldReason.USER) and situation.waiting == 0
+    # Whether the owner's turn runs is seen by the owner alone; where none does, no
+    # lane means anything.
+    busy = situation.running or situation.stopping or situation.attached is not None
+    return Send(text, (lane or situation.busy) if busy else Lane.QUEUE, release, sender)
+
+
+def _shell_line(text: str, situation: Situation) -> Action:
+    if not text.lstrip("!").strip():
+        return Complain("! stands before a command for your shell, as in !ls")
+    if situation.attached is not None:
+        return Complain(
+            f"! works only in process {situation.attached}, which owns this; "
+            "a space before it sends the line as it is"
+        )
+    return _send(text, situation, Lane.QUEUE, PROMPT_SENDER)
+
+
+def _command(
+    name: str, argument: str, text: str, situation: Situation, lane: Lane | None
+) -> Action | None:
+    """What a line means that may be a command; `None` if it is a text."""
+    command = next((command for command in COMMANDS if command.verb == name), None)
+    if command is None:
+        custom = situation.custom(name, argument)
+        if custom is not None:
+            return _send(custom, situation, lane)
+    # Several lines make a command only where it takes a text.
+    if "\n" in text and (command is None or not _SHAPES[command.verb].groupindex.get("text")):
+        return None
+    if command is None:
         return Complain(
             f"there is no command /{name}: see /help, or put a space before it to send it"
         )
-    verb = known.verb
-    if argument and not known.takes:
-        return Complain(f"/{name} stands alone: it takes nothing behind it")
-    if situation.attached is not None and verb in _OWNERS:
-        return Complain(f"/{name} works only in process {situation.attached}, which owns this")
-    if verb in (Verb.RETRY, Verb.SKIP) and not situation.cut_off:
-        return Complain(f"/{name} is for a turn that was cut off, and there is none")
-    return _about_one(known, argument) if known.takes else Call(verb)
+    if (problem := _problem(command, situation)) is not None:
+        return Complain(problem)
+    call = _called(command, argument)
+    if isinstance(call, Call) and command.queued:
+        return _send(text, situation, Lane.QUEUE, PROMPT_SENDER)
+    return call
 
 
-def _about_one(command: Command, argument: str) -> Action:
-    """A command with the number of a waiting input, and perhaps a text, behind it."""
-    match = _NUMBER.match(argument)
-    if match is None or (match[2] is None) == ("TEXT" in command.takes):
-        return Complain(f"it is /{command.verb} {command.takes}: /queue shows the numbers")
-    return Call(command.verb, int(match[1]), match[2] or "")
+def _problem(command: Command, situation: Situation) -> str | None:
+    """Why the command can't be carried out here and now, if it can't."""
+    verb, cut_off = command.verb, situation.cut_off
+    if situation.attached is not None and (command.owners or command.queued):
+        return f"/{verb} works only in process {situation.attached}, which owns this"
+    if verb is Verb.SKIP and not cut_off:
+        return "/skip is for a turn that was cut off, and there is none"
+    if verb is Verb.RETRY and not (cut_off or situation.failed):
+        return "/retry is for a turn that was cut off or not answered, and there is none"
+    return None
+
+
+def _called(command: Command, argument: str) -> Call | Complain:
+    """The call, with what the command takes read from `argument`."""
+    match = _SHAPES[command.verb].fullmatch(argument)
+    if match is None:
+        shape, numbers = f"/{command.verb} {command.takes}", command.owners
+        if not command.takes:
+            return Complain(f"/{command.verb} stands alone: it takes nothing behind it")
+        return Complain(f"it is {shape}{': /queue shows the numbers' if numbers else ''}")
+    found = {name: value for name, value in match.groupdict().items() if value}
+    number, place = int(found.get("number", 0)), int(found.get("place", 0))
+    return Call(command.verb, number, found.get("text", ""), place)
+
+
+def _shape(takes: str) -> re.Pattern[str]:
+    """What may stand behind a command that takes this."""
+    parts = [_PARTS.get(part.strip("[]"), r"(?P<text>\S.*)") for part in takes.split()]
+    together = r"\s+".join(parts)
+    return re.compile(f"(?:{together})?" if takes.startswith("[") else together, re.DOTALL)
+
+
+_PARTS = {"N": r"(?P<number>\d{1,9})", "PLACE": r"(?P<place>\d{1,9})"}
+_SHAPES = {command.verb: _shape(command.takes) for command in COMMANDS}

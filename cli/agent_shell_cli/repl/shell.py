@@ -11,6 +11,7 @@ from typing import Any
 from prompt_toolkit import PromptSession
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
+from prompt_toolkit.history import History, InMemoryHistory
 
 from agent_shell import (
     FollowUp,
@@ -22,18 +23,29 @@ from agent_shell import (
     Session,
     State,
 )
-from agent_shell.events import Event, FollowUpAccepted, Receipt, SessionClosed
+from agent_shell.events import (
+    Event,
+    FollowUpMoved,
+    Receipt,
+    SessionClosed,
+    TurnDelta,
+    TurnEnded,
+    TurnStarted,
+)
 from agent_shell.inbox import adopt_inbox
 from agent_shell.journal.sqlite import SqliteJournal
 from agent_shell_cli.attach import Attached
 from agent_shell_cli.exits import Exit
-from agent_shell_cli.models import Model
 from agent_shell_cli.options import ChatOptions, OnFailed
 from agent_shell_cli.printable import printable_line
+from agent_shell_cli.repl.completing import Commands
+from agent_shell_cli.repl.desk import Desk
 from agent_shell_cli.repl.history import InputHistory
 from agent_shell_cli.repl.keys import Draft, key_bindings
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.owner import LISTED, Owner
+from agent_shell_cli.repl.parser import preload
+from agent_shell_cli.repl.plain import told
 from agent_shell_cli.repl.renderer import Renderer
 from agent_shell_cli.repl.restored import kept
 from agent_shell_cli.repl.router import (
@@ -44,22 +56,24 @@ from agent_shell_cli.repl.router import (
     Resume,
     Send,
     Situation,
-    Verb,
-    help_text,
     route,
     route_interrupt,
+    route_stop,
 )
 from agent_shell_cli.repl.signals import ending_signals
 from agent_shell_cli.repl.speaker import Speaker
+from agent_shell_cli.repl.switch import Switch
 from agent_shell_cli.repl.terminal import FrameOutput, Terminal
 from agent_shell_cli.repl.view import Snapshot, View, counted
+from agent_shell_cli.verbs import COMMANDS, Act, Mode, Verb, help_text, keys_text
 
 __all__ = ["Opened", "Shell"]
 
 # How long an agent may take to heed that it is to stop, when the user leaves.
 _STOP_S = 1.0
-_REDRAW_S = 0.05
+_ESCAPE_S = 0.1
 _LEFT = 9
+_OWNERS = frozenset(command.verb for command in COMMANDS if command.owners)
 
 
 @dataclass(slots=True)
@@ -80,14 +94,14 @@ class Shell:
     def __init__(
         self,
         options: ChatOptions,
-        model: Model,
+        switch: Switch,
         opened: Opened,
         terminal: Terminal,
         look: Look,
         folder: Path,
     ) -> None:
         self._options = options
-        self._model = model
+        self._model = switch
         self._terminal = terminal
         self._look = look
         self._journal = opened.journal
@@ -96,11 +110,26 @@ class Shell:
         self._view = View()
         self._renderer = Renderer(self._view, self._snapshot, terminal, look)
         self._speaker = Speaker(self._view, self._renderer, terminal, look)
+        self._view.raw = options.settings.raw
+        self._desk = Desk(
+            options,
+            opened.journal,
+            switch,
+            self._view,
+            self._speaker,
+            self._write,
+            lambda: self._renderer.width,
+        )
         self._owner: Owner | None = None
-        self._prompt = self._make_prompt(InputHistory(folder, self._speaker.say))
+        keep = options.settings.history
+        history = InputHistory(folder, self._speaker.say) if keep else InMemoryHistory()
+        self._prompt = self._make_prompt(history)
         self._app = self._prompt.app
         self._renderer.attach(self._app)
+        self._app.after_render += self._preload
         self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._sends: set[asyncio.Task[None]] = set()
         self._warned = False  # that the next Ctrl-C leaves
         self._ended_by: Exit | None = None
         self._over: BaseException | bool = False  # before the prompt stood
@@ -155,7 +184,12 @@ class Shell:
     def _own(self, session: Session) -> Owner:
         """Begins to answer."""
         self._owner = Owner(
-            session, self._journal, self._view, self._speaker, self._options.interrupted
+            session,
+            self._journal,
+            self._view,
+            self._speaker,
+            self._options.interrupted,
+            self._prompt.default_buffer,
         )
         self._model.start(self._speaker.loading)
         if isinstance(self._journal, SqliteJournal):
@@ -182,17 +216,57 @@ class Shell:
 
     # What the keys do
 
-    def on_enter(self, draft: Buffer) -> None:
+    @property
+    def mode(self) -> Mode:
+        """What the keys are about."""
+        return Mode.WRITING if self._owner is None else self._owner.panel.mode
+
+    def on_act(self, act: Act, draft: Buffer) -> None:
+        """Does what a key asked for; what takes time, in the background."""
+        match act:
+            case Act.SEND:
+                self._enter(draft, None)
+            case Act.SEND_STEER:
+                self._enter(draft, Lane.STEER)
+            case Act.CANCEL:
+                self._cancel(draft)
+            case Act.STOP:
+                self._calm()
+                self._spawn(self._stop())
+            case Act.END:
+                self._calm()
+                self._leave(drain=True)
+            case Act.UNDO:
+                self._calm()
+                self._begin_action(Call(Verb.UNDO))
+            case _:
+                self._calm()
+                self._arrange(act)
+
+    def _enter(self, draft: Buffer, lane: Lane | None) -> None:
         """Carries out what the draft means; it stays where that was refused."""
         self._calm()
-        action = route(draft.text, self._situation())
+        action = route(draft.text, self._situation(), lane)
         if isinstance(action, Complain):
             self._speaker.notice(action.text)
             return
         draft.reset(append_to_history=True)
-        self._spawn(self._carry_out(action))
+        if self._owner is not None:
+            self._owner.panel.sent()
+        self._begin_action(action)
 
-    def on_interrupt(self, draft: Buffer) -> None:
+    def _begin_action(self, action: Action) -> None:
+        """Carries it out: inputs at once, commands after all that was asked for before them."""
+        is_call = isinstance(action, Call)
+        after = set(self._calls)
+        if is_call and self._owner is not None:  # another owner may take its time
+            after |= self._sends
+        task = self._spawn(self._carry_out(action, after))
+        under_way = self._calls if is_call else self._sends
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+
+    def _cancel(self, draft: Buffer) -> None:
         """Clears the draft, else interrupts, else leaves; see `route_interrupt`."""
         pressed = route_interrupt(draft.text, self._situation(), self._warned)
         if pressed is Pressed.CLEAR_DRAFT:
@@ -201,14 +275,19 @@ class Shell:
         else:
             self._spawn(self._interrupt())
 
-    def on_end(self, _draft: Buffer, /) -> None:
-        """Leaves, after what waits."""
-        self._calm()
-        self._leave(drain=True)
+    def _arrange(self, act: Act) -> None:
+        if self._owner is None:
+            self._speaker.notice(f"only process {self._attached} can change its queue")
+        elif not self._view.leaving:
+            waiting = [follow_up.id for follow_up in self._session.waiting]
+            self._owner.panel.act(act, waiting)
 
     # What they ask for: in tasks, which begin in the order of the keys
 
-    async def _carry_out(self, action: Action) -> None:
+    async def _carry_out(self, action: Action, after: set[asyncio.Task[None]]) -> None:
+        if after:
+            await asyncio.wait(after)
+            await asyncio.sleep(0)  # what was accepted just now gets its number
         match action:
             case Send():
                 await self._submit(action)
@@ -230,19 +309,34 @@ class Shell:
             self._warned = True
             self._speaker.notice("press Ctrl+C again to leave")
 
+    async def _stop(self) -> None:
+        if route_stop(self._situation()) is Pressed.INTERRUPT and self._owner is not None:
+            self._owner.session.interrupt()
+
     async def _call(self, call: Call) -> None:
         match call.verb:
             case Verb.HELP:
                 self._speaker.say(help_text())
+            case Verb.KEYS:
+                self._speaker.say(keys_text())
             case Verb.QUEUE:
-                await asyncio.sleep(0)  # what was accepted just now gets its number
                 waiting, count = self._session.waiting, self._session.waiting_count
                 self._speaker.say(self._speaker.listing(waiting, count, LISTED) or "nothing waits")
             case Verb.EXIT:
                 self._leave(drain=True)
-            case _:
+            case Verb.BTW:
+                self._spawn(self._desk.ask(call.text, self._session.key))
+            case _ if call.verb in _OWNERS:
                 if self._owner is not None:
-                    await self._owner.rule(call)
+                    await self._rule(self._owner, call)
+            case _:
+                await self._desk.serve(call)
+
+    async def _rule(self, owner: Owner, call: Call) -> None:
+        try:
+            await owner.rule(call)
+        except Refused as error:
+            self._speaker.notice(f"/{call.verb}: {error}")
 
     # What happens in the background
 
@@ -250,25 +344,39 @@ class Shell:
         async for event in self._observer:
             if self._owner is not None:
                 await self._owner.meet(event)
+            number = self._number(event)
             self._view.fold(event, self._snapshot())
+            if self._terminal.linear:
+                # A receipt ends a number, and an acceptance gives it.
+                self._speaker.tell(told(event, number or self._number(event)))
+            if isinstance(event, Receipt | TurnEnded):
+                self._desk.note(event, number)
+            if not isinstance(event, TurnDelta):
+                self._view.status = self._desk.status(self._session.waiting_count)
             self._heed(event)
             self._renderer.touch()
+
+    def _number(self, event: Event) -> int:
+        id: str = getattr(event, "id", "")
+        return self._view.number(id)
 
     def _heed(self, event: Event) -> None:
         """What an event means beyond being shown."""
         if isinstance(event, SessionClosed) and not self._view.leaving:
             self._lose()
+        if isinstance(event, Receipt | TurnStarted | FollowUpMoved) and self._owner is not None:
+            waits = isinstance(event, FollowUpMoved) and event.position
+            if not waits:
+                self._owner.panel.gone(event.id)
         stop = self._options.on_failure is OnFailed.STOP
         if stop and isinstance(event, Receipt) and event.state is State.FAILED:
             self._leave(drain=False)
-        if self._terminal.linear and isinstance(event, FollowUpAccepted) and event.position:
-            self._speaker.say(f"waits as number {self._view.number(event.id)}")
 
     async def _submit(self, action: Send) -> None:
         if action.release and self._owner is not None:
             self._owner.session.release()
         try:
-            await self._session.submit(action.text, lane=action.lane)
+            await self._session.submit(action.text, lane=action.lane, sender=action.sender)
         except Refused as error:
             draft = self._prompt.default_buffer
             if not draft.text:
@@ -286,6 +394,9 @@ class Shell:
         self._exit()
 
     def _leave(self, *, drain: bool) -> None:
+        if self._owner is not None:
+            self._owner.panel.give_up()  # what is edited would hold up the queue
+            self._owner.panel.leave()
         if drain and self._terminal.linear:
             self._speaker.say("leaving when the queue is done; Ctrl+C leaves now")
         self._view.leaving = True
@@ -346,7 +457,7 @@ class Shell:
                 f"{said} dropped, which no turn answered:\n{listing(left, count, count)}"
             )
 
-    def _calm(self, _: object = None) -> None:
+    def _calm(self) -> None:
         """The user has gone on: what the last notice said is over."""
         self._warned = False
         self._speaker.calm()
@@ -380,23 +491,44 @@ class Shell:
             leaving=self._view.leaving,
             busy=self._options.busy,
             cut_off=session.cut_off is not None,
+            failed=self._view.unanswered_text is not None,
             attached=self._attached,
         )
 
-    def _make_prompt(self, history: InputHistory) -> PromptSession[None]:
+    def _make_prompt(self, history: History) -> PromptSession[None]:
         prompt: PromptSession[None] = PromptSession(
             self._renderer.message,
             multiline=True,
             style=self._look.style,
             color_depth=self._renderer.color_depth,
             history=history,
+            completer=Commands(),
+            vi_mode=self._options.settings.keys == "vi",
             key_bindings=key_bindings(self),
             input_processors=[Draft()],
             erase_when_done=True,
             complete_while_typing=False,
+            enable_suspend=True,
+            tempfile_suffix=".md",
             input=self._terminal.input,
             output=self._terminal.output,
         )
-        prompt.app.min_redraw_interval = _REDRAW_S
-        prompt.default_buffer.on_text_changed += self._calm
+        # A lone Esc is told from the start of a key's sequence by what does not follow.
+        prompt.app.ttimeoutlen = prompt.app.timeoutlen = _ESCAPE_S
+        prompt.default_buffer.on_text_changed += self._typed
         return prompt
+
+    def _preload(self, _: object) -> None:
+        """Now that the prompt stands: loads what the first answer will need."""
+        self._app.after_render -= self._preload
+        self._spawn(asyncio.to_thread(preload))
+
+    def _write(self, sequence: str) -> None:
+        """Writes a sequence of our own, which moves nothing."""
+        self._terminal.output.write_raw(sequence)
+        self._terminal.output.flush()
+
+    def _typed(self, _: object) -> None:
+        self._calm()
+        if self._owner is not None:
+            self._owner.panel.leave()  # whoever types is back at the draft

@@ -25,10 +25,19 @@ class Speaker:
         self._view = view
         self._renderer = renderer
 
+    def refresh(self) -> None:
+        """Something that is shown has changed."""
+        self._renderer.touch()
+
     def say(self, text: str) -> None:
         """Says it above what still grows."""
         self._view.say(text)
         self._renderer.touch()
+
+    def tell(self, text: str | None) -> None:
+        """Says it, if there is anything to say."""
+        if text is not None:
+            self.say(text)
 
     def show(self, blocks: Sequence[Block]) -> None:
         """Shows finished pieces that no event tells of."""

@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,9 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.utils import get_term_environment_variable, is_dumb_terminal
 
 __all__ = ["FrameOutput", "LineOutput", "Terminal", "grown_rows", "reflows"]
+
+# Whether it is our own text that the prompt makes room for; known in the task that writes.
+_WRITING: ContextVar[bool] = ContextVar("writing", default=False)
 
 # By the variable that each sets; elsewhere too long a line is cut, not wrapped
 # again, and to go up further would erase what was said before.
@@ -113,10 +117,10 @@ class Terminal:
     linear: bool = False
 
     @classmethod
-    def open(cls) -> Terminal:
-        """The terminal on standard input and output."""
+    def open(cls, *, plain: bool = False) -> Terminal:
+        """The terminal on standard input and output; `plain` where nothing is to move on it."""
         encoding = sys.stdout.encoding
-        if is_dumb_terminal():
+        if plain or is_dumb_terminal():
             return cls(_raw_input(), LineOutput(sys.stdout), encoding, linear=True)
         if sys.platform == "win32":
             return cls(create_input(), create_output(), encoding)
@@ -125,10 +129,15 @@ class Terminal:
         output.reflows = reflows(os.environ)
         return cls(_raw_input(), output, encoding)
 
-    def whole_frame(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def whole_frame(self) -> Generator[None]:
         """Inside, nothing is written until the end, where the terminal can do that."""
-        output = self.output
-        return output.whole_frame() if isinstance(output, FrameOutput) else nullcontext()
+        output, token = self.output, _WRITING.set(True)
+        try:
+            with output.whole_frame() if isinstance(output, FrameOutput) else nullcontext():
+                yield
+        finally:
+            _WRITING.reset(token)
 
 
 def reflows(environ: Mapping[str, str]) -> bool:
@@ -154,9 +163,9 @@ def _raw_input() -> Input:
     from prompt_toolkit.input.vt100 import Vt100Input
 
     class RawInput(Vt100Input):
-        """Stays raw while finished text is written above the prompt."""
+        """Stays raw while finished text is written above the prompt, and not for an editor."""
 
         def cooked_mode(self) -> AbstractContextManager[None]:
-            return nullcontext()
+            return nullcontext() if _WRITING.get() else super().cooked_mode()
 
     return RawInput(sys.stdin)

@@ -15,6 +15,7 @@ from agent_shell.events import (
     Event,
     FollowUpAccepted,
     FollowUpEdited,
+    FollowUpMoved,
     Missed,
     Receipt,
     TurnDelta,
@@ -23,9 +24,11 @@ from agent_shell.events import (
     TurnStarted,
 )
 from agent_shell_cli.printable import printable, printable_line
-from agent_shell_cli.repl.blocks import committed_boundary
+from agent_shell_cli.repl.blocks import Carry
+from agent_shell_cli.repl.router import PROMPT_SENDER
+from agent_shell_cli.repl.stream import Piece, Stream
 
-__all__ = ["TAIL_ROWS", "Block", "Kind", "Snapshot", "View", "counted", "shown"]
+__all__ = ["TAIL_ROWS", "Block", "Kind", "Running", "Snapshot", "View", "counted", "shown"]
 
 # A taller tail would hide its own newest lines, and costs a redraw of them all.
 TAIL_ROWS = 6
@@ -43,11 +46,15 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A finished piece of text, printable; `number` is that of its follow-up."""
+    """A finished piece of text, printable; `number` is that of its follow-up.
+
+    `carry` is what a piece of an answer stands in; without it, it is shown as written.
+    """
 
     kind: Kind
     text: str
     number: int = 0
+    carry: Carry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +79,26 @@ class Snapshot:
 
 
 @dataclass(slots=True)
+class Running:
+    """The turn that runs: its follow-up's number and text, its start (epoch seconds).
+
+    `said` is what it has said, of so many `characters`; `is_command` where it is a line
+    for the shell itself, not for a model.
+    """
+
+    number: int
+    since: float
+    text: str = ""
+    said: list[str] = field(default_factory=list[str])
+    characters: int = 0
+    is_command: bool = False
+
+
+@dataclass(slots=True)
 class _Open:
     number: int
     text: str
+    sender: str = ""
 
 
 @dataclass(slots=True)
@@ -85,15 +109,23 @@ class View:
     them and `unanswered` those that failed or were cancelled; `loading` and
     `notice` are lines that stand until they are replaced; `leaving` says that the
     shell only finishes its queue; `steering` has, by id, the texts that the running
-    turn was given and has not taken in yet.
+    turn was given and has not taken in yet; `chosen` and `edited` are ids of inputs that
+    wait; `status` is a line that stands; `raw` shows answers as they are written;
+    `unanswered_text` is that of the last turn, where it was not answered.
     """
 
     accepted: int = 0
     unanswered: int = 0
-    tail: str = ""
+    answer: Stream = field(default_factory=Stream)
     loading: str = ""
     notice: str = ""
     leaving: bool = False
+    chosen: str | None = None
+    edited: str | None = None
+    status: str = ""
+    raw: bool = False
+    running: Running | None = None
+    unanswered_text: str | None = None
     unmet: int = 0
     steering: dict[str, str] = field(default_factory=dict[str, str])
     _open: dict[str, _Open] = field(default_factory=dict[str, _Open])
@@ -106,6 +138,11 @@ class View:
         item = self._open.get(id)
         return 0 if item is None else item.number
 
+    def text(self, id: str) -> str:
+        """The text of a follow-up that has no receipt yet; "" if it is not known."""
+        item = self._open.get(id)
+        return "" if item is None else item.text
+
     def id_of(self, number: int) -> str | None:
         """The id of the follow-up with that number, if it has no receipt yet."""
         return next((id for id, item in self._open.items() if item.number == number), None)
@@ -115,15 +152,15 @@ class View:
         for follow_up in waiting:
             if follow_up.id not in self._open:
                 self.accepted += 1
-                self._open[follow_up.id] = _Open(self.accepted, follow_up.text)
+                self._open[follow_up.id] = _Open(self.accepted, follow_up.text, follow_up.sender)
         self.unmet = max(0, count - len(self._open))
         self._first_unmet = self.accepted + 1
         self.accepted += self.unmet
 
-    def meet(self, id: str, text: str) -> None:
+    def meet(self, id: str, text: str, sender: str) -> None:
         """Numbers one of the `unmet`, in their order."""
         if self.unmet and id not in self._open:
-            self._open[id] = _Open(self._first_unmet, text)
+            self._open[id] = _Open(self._first_unmet, text, sender)
             self._first_unmet += 1
             self.unmet -= 1
 
@@ -138,9 +175,11 @@ class View:
                 self._grow(event.text)
             case FollowUpAccepted():
                 self.accepted += 1
-                self._open[event.id] = _Open(self.accepted, event.text)
+                self._open[event.id] = _Open(self.accepted, event.text, event.sender)
                 if event.lane is Lane.STEER and event.position == 0:
                     self.steering[event.id] = event.text
+            case FollowUpMoved():
+                self._move(event)
             case FollowUpEdited() if event.id in self._open:
                 self._open[event.id].text = event.text
             case TurnStarted():
@@ -162,16 +201,21 @@ class View:
 
     def has_finished(self, width: int) -> bool:
         """Whether `take` would return anything."""
-        return bool(self._ready) or committed_boundary(self.tail, width, TAIL_ROWS) > 0
+        return bool(self._ready) or self.answer.has_finished(width, TAIL_ROWS)
 
     def take(self, width: int) -> list[Block]:
         """What is finished and was not taken before, for rows of `width` cells."""
-        boundary = committed_boundary(self.tail, width, TAIL_ROWS)
-        if boundary:
-            self._ready.append(Block(Kind.ANSWER, self.tail[:boundary]))
-            self.tail = self.tail[boundary:]
+        self._answered(self.answer.take(width, TAIL_ROWS))
         taken, self._ready = self._ready, []
         return taken
+
+    @property
+    def tail(self) -> str:
+        """What still grows."""
+        return self.answer.tail
+
+    def _answered(self, pieces: Iterable[Piece]) -> None:
+        self._ready += [Block(Kind.ANSWER, one.text, carry=one.carry) for one in pieces]
 
     def _grow(self, text: str) -> None:
         if self._half_newline:
@@ -179,20 +223,32 @@ class View:
         self._half_newline = text.endswith("\r")
         if self._half_newline:
             text = text[:-1]
-        self.tail += shown(text)
+        if self.running is not None:
+            self.running.characters += len(text)
+            self.running.said.append(text)
+        self.answer.feed(shown(text))
+
+    def _move(self, event: FollowUpMoved) -> None:
+        if event.position:
+            self.steering.pop(event.id, None)
+        elif (item := self._open.get(event.id)) is not None:
+            self.steering[event.id] = item.text
 
     def _start(self, event: TurnStarted) -> None:
         item = self._open.get(event.id, _Open(0, ""))
+        self.steering.pop(event.id, None)
+        is_command = item.sender == PROMPT_SENDER
+        self.running = Running(item.number, event.time, item.text, is_command=is_command)
+        self.answer.raw = self.raw or is_command
         self._ready.append(Block(Kind.HEADING, printable_line(item.text), item.number))
 
     def _end(self, event: TurnEnded, now: Snapshot) -> None:
         self.steering.clear()  # what was not taken in waits in the queue now
+        self.running = None
         if self._half_newline:
-            self.tail += shown("\r")
+            self.answer.feed(shown("\r"))
             self._half_newline = False
-        if self.tail:
-            self._ready.append(Block(Kind.ANSWER, self.tail))
-            self.tail = ""
+        self._answered(self.answer.end())
         if event.state is State.QUEUED:
             why = printable_line(now.hold.detail) if now.hold is not None else ""
             self._mark(f"not answered{why and ': '}{why}", now)
@@ -200,6 +256,9 @@ class View:
     def _close(self, receipt: Receipt, now: Snapshot) -> None:
         item = self._open.pop(receipt.id, _Open(0, ""))
         self.steering.pop(receipt.id, None)
+        if receipt.turn is not None and receipt.state is not State.STEERED:
+            unanswered = receipt.state is not State.ANSWERED and item.sender != PROMPT_SENDER
+            self.unanswered_text = item.text if unanswered else None
         if receipt.state is State.STEERED:
             self._ready.append(Block(Kind.STEERED, printable_line(item.text), item.number))
         elif receipt.state is State.FAILED:

@@ -21,6 +21,8 @@ __all__ = ["BadLine", "Cutter", "Item", "Line", "make_cutter"]
 _BOM = "\ufeff"
 # A byte of text takes at most six in JSON (`\u0000`); the rest is for keys and an id.
 _JSON_BYTES, _JSON_REST = 6, 65_536
+# How much of a key or a lane that is none is repeated to say so.
+_QUOTED = 40
 # What may stand around a text and is no part of it: the BOM and the line's end.
 _FRAME = len(_BOM.encode()) + len(b"\r\n")
 
@@ -123,16 +125,17 @@ class _Lines:
 
     def _cut(self, head: bytes, size: int, items: list[Item]) -> None:
         self._number = number = self._number + 1
+        # A first line that is a BOM alone is blank, as an empty file of some editors is.
+        bare = head.removeprefix(_BOM.encode()) if number == 1 else head
         if size > self._limit + _FRAME:
             items.append(_too_large(number, f"line {number}", size, self._limit))
-        elif head.strip(b" \t\r"):
+        elif bare.strip(b" \t\r"):
             try:
-                text = head.decode()
+                text = bare.decode()
             except UnicodeDecodeError as error:
-                items.append(_not_utf8(number, f"line {number}", error.start, head))
+                place = error.start + len(head) - len(bare)
+                items.append(_not_utf8(number, f"line {number}", place, head))
                 return
-            if number == 1:
-                text = text.removeprefix(_BOM)
             items.append(self._parse(number, text.removesuffix("\r")))
 
 
@@ -199,7 +202,7 @@ def _what_is_wrong(given: dict[str, Any]) -> str:
     """What is wrong with a line's object; empty if nothing is."""
     for key, value in given.items():
         if key not in ("text", "lane", "id"):
-            return f"has the unknown key {json.dumps(key)}; the keys are text, lane and id"
+            return f"has the unknown key {_quoted(key)}; the keys are text, lane and id"
         if not isinstance(value, str):
             return f'has {_kind(value)} as "{key}" where a string is expected'
         if not value:
@@ -208,8 +211,13 @@ def _what_is_wrong(given: dict[str, Any]) -> str:
         return 'has no "text"'
     lane, lanes = given.get("lane", Lane.QUEUE), list(Lane)
     if lane not in lanes:
-        return f'has {json.dumps(lane)} as "lane" where one of {", ".join(lanes)} is expected'
+        return f'has {_quoted(lane)} as "lane" where one of {", ".join(lanes)} is expected'
     return ""
+
+
+def _quoted(text: str) -> str:
+    """`text` as JSON, so that a reason stays one line of few words."""
+    return json.dumps(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}...")
 
 
 def _kind(value: object) -> str:

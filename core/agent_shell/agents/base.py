@@ -29,6 +29,7 @@ __all__ = [
     "Progress",
     "Turn",
     "Usage",
+    "finish",
 ]
 
 
@@ -151,3 +152,10 @@ class Agent(Protocol):
     def run(self, turn: Turn) -> AsyncIterator[AgentEvent]:
         """Answers the turn; raises an `AgentError` to say what a failure means."""
         ...
+
+
+async def finish(events: object) -> None:
+    """Ends an agent's iterator that may have been left in the middle, if it can be ended."""
+    aclose = getattr(events, "aclose", None)
+    if aclose is not None:
+        await aclose()

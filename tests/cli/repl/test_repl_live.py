@@ -211,7 +211,7 @@ async def test_steering_and_interrupting(tmp_path: Path) -> None:
         shell.type("to the left", ENTER)
         await shell.until("❯ 1  one\n↳ 2  to the left\n❯")
         shell.agent.end("\nleft", "!")
-        await shell.until("❯ 1  one\n↳ 2  to the left\n\nleft!\n❯")
+        await shell.until("❯ 1  one\n↳ 2  to the left\nleft!\n❯")
     async with stage(tmp_path / "b", options(busy=Lane.INTERRUPT)) as shell:
         await ask(shell, "one")
         shell.type("two", ENTER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 from pathlib import Path
 
 from support_repl import CTRL_C, CTRL_D, ENTER, UP, Program
@@ -122,3 +123,37 @@ def test_dumb_terminal_works(tmp_path: Path) -> None:
         program.type(CTRL_D)
         assert program.end() == 0
         assert "\x1b" not in program.screen.raw
+
+
+def test_the_draft_can_be_written_in_an_editor(tmp_path: Path) -> None:
+    """Ctrl+X Ctrl+E opens it in $EDITOR, on a terminal as programs expect it, and takes it back."""
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nstty -a | grep -q " icanon" && printf " and more" >> "$1"\n')
+    editor.chmod(0o700)
+    with Program("--model", "echo", data=tmp_path, EDITOR=str(editor), VISUAL="") as program:
+        program.until("❯")
+        program.type("draft")
+        program.until("❯ draft")
+        program.type("\x18\x05")
+        program.until("❯ draft and more")
+        program.type(ENTER)
+        program.until("\ndraft and more\n❯")
+        program.type(CTRL_D)
+        assert program.end() == 0
+
+
+def test_ctrl_z_suspends_the_shell(tmp_path: Path) -> None:
+    """It stops as any program does, and goes on where it was, with its draft."""
+    job = f"{sys.executable} -m agent_shell_cli chat -m echo"
+    with Program(
+        data=tmp_path, command=["bash", "-c", f"set -m; {job}; echo stopped; fg"]
+    ) as shell:
+        shell.until("❯")
+        shell.type("draft")
+        shell.until("❯ draft")
+        shell.type("\x1a")
+        shell.until("stopped", lambda: shell.screen.text.endswith("❯ draft"))
+        shell.type("!")
+        shell.until("❯ draft!")
+        shell.type(CTRL_C + CTRL_D)
+        assert shell.end() == 0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agent_shell import HoldReason, Lane
 from agent_shell_cli.repl.router import (
-    COMMANDS,
+    PROMPT_SENDER,
     Call,
     Complain,
     Nothing,
@@ -16,11 +16,11 @@ from agent_shell_cli.repl.router import (
     Resume,
     Send,
     Situation,
-    Verb,
-    help_text,
     route,
     route_interrupt,
+    route_stop,
 )
+from agent_shell_cli.verbs import COMMANDS, Verb, help_text
 
 IDLE = Situation()
 RUNNING = Situation(running=True)
@@ -41,8 +41,8 @@ def test_busy_is_the_lane_while_a_turn_runs(busy: Lane) -> None:
     assert route("x", Situation(busy=busy)) == Send("x", Lane.QUEUE)
 
 
-TAKES = {c.verb: c.takes.replace("N", "1") for c in COMMANDS}
-ALONE = [command.verb for command in COMMANDS if not command.takes]
+TAKES = {c.verb: " ".join("1" for _ in c.takes.split()) for c in COMMANDS}
+ALONE = [c.verb for c in COMMANDS if (not c.takes or c.takes[0] == "[") and not c.queued]
 
 
 @pytest.mark.parametrize("verb", ALONE)
@@ -65,7 +65,9 @@ def test_command_takes_nothing_behind_it() -> None:
     assert isinstance(route("/clear everything", IDLE), Complain)
 
 
-@pytest.mark.parametrize("text", ["/etc/passwd is what?", "/", " /help", "/help\nme", "/2 of it"])
+@pytest.mark.parametrize(
+    "text", ["/etc/passwd is what?", "/", " /help", "/help\nme", "/2 of it", "/odd\nme", " !ls"]
+)
 def test_what_only_looks_like_a_command_is_text(text: str) -> None:
     """A path, a lone slash, a leading space and several lines make no command."""
     assert route(text, IDLE) == Send(text, Lane.QUEUE)
@@ -107,8 +109,10 @@ def test_no_text_is_lost(text: str, running: bool, hold: HoldReason | None, wait
             assert action.text == text
         case Nothing() | Resume():
             assert not text.strip()
-        case Call() | Complain():
+        case Call():
             assert text.startswith("/")
+        case Complain():
+            assert text[0] in "/!"
 
 
 @pytest.mark.parametrize(
@@ -138,6 +142,36 @@ def test_help_names_every_command() -> None:
     assert max(map(len, lines)) < 80
 
 
+def test_what_the_shell_itself_does_waits_in_its_place() -> None:
+    """`!` lines and `/model` are follow-ups of the prompt's own, in order, whatever Enter means."""
+    steering = Situation(running=True, busy=Lane.STEER)
+    for text in ("!ls -l", "!!env", "/model echo", "/model"):
+        assert route(text, steering) == Send(text, Lane.QUEUE, sender=PROMPT_SENDER)
+    for text in ("!", "!! "):
+        assert isinstance(route(text, IDLE), Complain)
+
+
+def test_a_key_may_ask_for_a_lane() -> None:
+    """Ctrl+S steers whatever `--busy` says; where no turn runs there is nothing to steer."""
+    assert route("x", RUNNING, Lane.STEER) == Send("x", Lane.STEER)
+    assert route("x", IDLE, Lane.STEER) == Send("x", Lane.QUEUE)
+
+
+def test_commands_of_the_users_own_stand_for_texts() -> None:
+    """A name that is not ours may be one of theirs; ours win."""
+    own = Situation(custom=lambda name, rest: f"<{name}:{rest}>" if name != "odd" else None)
+    assert route("/review core now", own) == Send("<review:core now>", Lane.QUEUE)
+    assert route("/help", own) == Call(Verb.HELP)
+    assert isinstance(route("/odd", own), Complain)
+
+
+def test_esc_stops_the_turn_and_nothing_else() -> None:
+    """It never clears a draft and never leaves."""
+    assert route_stop(RUNNING) is Pressed.INTERRUPT
+    for situation in (IDLE, HELD, Situation(stopping=True)):
+        assert route_stop(situation) is Pressed.NOTHING
+
+
 @pytest.mark.parametrize("verb", [Verb.RETRY, Verb.SKIP])
 def test_retry_and_skip_need_a_turn_that_was_cut_off(verb: Verb) -> None:
     """Without one they say that there is none."""
@@ -149,7 +183,8 @@ def test_one_waiting_input_is_addressed_by_its_number() -> None:
     assert route("/drop 3", IDLE) == Call(Verb.DROP, 3)
     assert route("/edit 12 say it so", IDLE) == Call(Verb.EDIT, 12, "say it so")
     assert route("/edit 1 two\nlines ", IDLE) == Call(Verb.EDIT, 1, "two\nlines")
-    for text in ("/drop", "/drop it", "/drop 3 now", "/edit", "/edit 3", "/edit it so"):
+    assert route("/move 3 1", IDLE) == Call(Verb.MOVE, 3, place=1)
+    for text in ("/drop", "/drop it", "/drop 3 now", "/edit", "/edit 3", "/edit it so", "/move 3"):
         action = route(text, IDLE)
         assert isinstance(action, Complain)
         assert "/queue shows the numbers" in action.text
@@ -163,6 +198,9 @@ def test_attached_shell_rules_nothing() -> None:
         for verb in Verb
         if isinstance(route(f"/{verb} {TAKES[verb]}".rstrip(), attached), Call)
     }
-    assert allowed == {Verb.HELP, Verb.QUEUE, Verb.EXIT}
+    assert not allowed & {command.verb for command in COMMANDS if command.owners}
+    assert allowed >= {Verb.HELP, Verb.QUEUE, Verb.BTW, Verb.COPY, Verb.EXIT}
+    assert isinstance(route("!ls", attached), Complain)
+    assert route_stop(attached) is Pressed.NOTHING
     assert route("hello", attached) == Send("hello", Lane.STEER)
     assert route_interrupt("", attached, warned=False) is Pressed.WARN

@@ -20,8 +20,10 @@ from agent_shell.events import (
     TurnStarted,
 )
 from agent_shell_cli.printable import printable
-from agent_shell_cli.repl.live import live_lines, painted
+from agent_shell_cli.repl.blocks import Carry
+from agent_shell_cli.repl.live import live_lines
 from agent_shell_cli.repl.look import Look
+from agent_shell_cli.repl.painting import painted
 from agent_shell_cli.repl.view import Block, Kind, Snapshot, View
 
 LOOK = Look.of(color=False, encoding="utf-8")
@@ -98,9 +100,9 @@ def test_nothing_of_an_answer_is_lost(pieces: list[str]) -> None:
 def test_taken_text_is_gone_from_the_tail() -> None:
     """What is committed leaves the live lines in the same step."""
     view = View()
-    view.fold(delta("one\ntwo"), IDLE)
+    view.fold(delta("one\n\ntwo"), IDLE)
     assert view.has_finished(WIDTH)
-    assert view.take(WIDTH) == [Block(Kind.ANSWER, "one\n")]
+    assert view.take(WIDTH) == [Block(Kind.ANSWER, "one\n\n", carry=Carry())]
     assert (view.tail, view.has_finished(WIDTH), view.take(WIDTH)) == ("two", False, [])
 
 
@@ -169,7 +171,8 @@ def test_waiting_lines_are_numbered_and_folded() -> None:
 
 def test_live_lines_leave_half_of_the_screen() -> None:
     """However much there is, the live lines take half of the rows at most."""
-    view = View(tail="word " * 100, loading="loading", notice="a notice")
+    view = View(loading="loading", notice="a notice")
+    view.fold(delta("word " * 100), IDLE)
     for height in (1, 2, 5, 10, 24, 60):
         lines = live(view, held(HoldReason.USER, 100), height)
         assert len(lines) <= max(3, height // 2)
@@ -209,7 +212,7 @@ def test_loading_line_stands_until_it_is_done() -> None:
 def test_heading_is_one_line() -> None:
     """A heading never takes more than a row, whatever the input."""
     lines = painted(Block(Kind.HEADING, "日本語" * 60, 7), LOOK, WIDTH)
-    assert lines[0] == ("", "")
+    assert lines[0] == []
     assert len(lines) == 2
 
 

@@ -38,10 +38,12 @@ class Pages:
         self._file = path.open("rb")
         header = self._file.read(100)
         self._log = _log(path.with_name(path.name + "-wal"))
-        first = self._log.get(1, header)
-        self.size = _page_size(first) or next((len(p) for p in self._log.values()), _PAGE)
-        bytes = self._file.seek(0, 2)
-        self.count = max(-(-bytes // self.size), max(self._log, default=0))
+        # The log has a checksum, the header has none.
+        logged = next((len(page) for page in self._log.values()), None)
+        self.size = logged or _page_size(header) or _PAGE
+        # Those that are there: a damaged log may have numbers far beyond.
+        in_file = -(-self._file.seek(0, 2) // self.size)
+        self._numbers = sorted({*range(1, in_file + 1), *self._log})
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -50,7 +52,7 @@ class Pages:
     def cells(self) -> Iterator[Cell]:
         """What can be read of every page that is not free, in the order of the pages."""
         free = self._free()
-        for number in range(1, self.count + 1):
+        for number in self._numbers:
             if number not in free:
                 yield from self._cells(number)
 
@@ -62,17 +64,21 @@ class Pages:
         return page
 
     def _free(self) -> set[int]:
-        """The pages of the free list: what stands in them was deleted."""
+        """The pages of the free list: what stands in them was deleted.
+
+        None where it does not add up: better to bring back what was deleted than to
+        leave out what was not.
+        """
         free: set[int] = set()
-        trunk = struct.unpack_from(">I", self._page(1), 32)[0] if self.count else 0
-        while 0 < trunk <= self.count and trunk not in free:
+        trunk, count = struct.unpack_from(">2I", self._page(1), 32)
+        while trunk and trunk not in free:
             page = self._page(trunk)
             free.add(trunk)
             trunk, leaves = struct.unpack_from(">2I", page)
             if leaves > self.size // 4 - 2:
-                break  # no page of the list
+                return set()  # no page of the list
             free.update(struct.unpack_from(f">{leaves}I", page, 8))
-        return free
+        return free if len(free) == count else set()
 
     def _cells(self, number: int) -> Iterator[Cell]:
         page = self._page(number)
@@ -107,11 +113,13 @@ class Pages:
         local = local if local <= most else least
         pieces, missing = [_cut(page, at, local)], size - local
         (follows,) = struct.unpack_from(">I", page, at + local)
-        if missing > self.count * self.size:
+        if missing > len(self._numbers) * self.size:
             raise ValueError("longer than the file")
+        seen: set[int] = set()
         while missing > 0:
-            if not 0 < follows <= self.count:
+            if follows in seen or not 0 < follows <= self._numbers[-1]:
                 raise ValueError("no such page")
+            seen.add(follows)
             more = self._page(follows)
             pieces.append(more[4 : 4 + missing])
             missing -= len(pieces[-1])
@@ -131,7 +139,11 @@ def _page_size(header: bytes) -> int | None:
         return None
     (size,) = struct.unpack_from(">H", header, 16)
     size = 65536 if size == 1 else size
-    return size if size >= 512 and size & (size - 1) == 0 else None
+    return size if _is_page_size(size) else None
+
+
+def _is_page_size(size: int) -> bool:
+    return 512 <= size <= 65536 and size & (size - 1) == 0
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -188,7 +200,7 @@ def _log(path: Path) -> dict[int, bytes]:
     if len(data) < 32:
         return {}
     magic, _, size, _, salt1, salt2, *end = struct.unpack_from(">8I", data)
-    if magic & ~1 != 0x377F0682 or size < 512:
+    if magic & ~1 != 0x377F0682 or not _is_page_size(size):
         return {}
     order = ">" if magic & 1 else "<"
     total = _checksum(data[:24], (0, 0), order)

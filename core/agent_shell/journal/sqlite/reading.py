@@ -1,12 +1,24 @@
-"""From rows to what the library speaks of."""
+"""From rows to what the library speaks of; raises `JournalError` for what is none of it."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from agent_shell.agents.base import Exchange
 from agent_shell.journal import Entry
+from agent_shell.journal.sqlite.schema import Damaged
+from agent_shell.journal.sqlite.tables import (
+    Check,
+    is_int,
+    is_lane,
+    is_state,
+    is_text,
+    is_time,
+    or_null,
+)
 from agent_shell.state import FollowUp, Lane, State
 
 __all__ = ["Summary", "entries", "entry", "history", "inbox", "sent", "sessions", "waiting"]
@@ -17,6 +29,28 @@ _ENTRY = (
     " FROM sessions s JOIN follow_ups f ON f.session = s.id"
     " LEFT JOIN turns t ON t.session = s.id AND t.number = f.turn AND t.follow_up = f.id"
     " WHERE s.key = ?"
+)
+
+_FOLLOW_UP_ROW = (is_text, is_text, is_lane, is_text, is_time)
+_ENTRY_ROW = (
+    *_FOLLOW_UP_ROW,
+    is_state,
+    is_text,
+    or_null(is_int),
+    is_text,
+    or_null(is_time),
+)
+_EXCHANGE_ROW = (is_text, is_int, is_text, is_text, is_state, is_text)
+_SUMMARY_ROW = (
+    is_text,
+    is_text,
+    is_text,
+    is_time,
+    is_time,
+    is_int,
+    is_int,
+    or_null(is_text),
+    or_null(is_int),
 )
 
 
@@ -40,13 +74,14 @@ class Summary:
 
 def entry(c: sqlite3.Connection, key: str, id: str) -> Entry | None:
     """The record of one follow-up."""
-    row = c.execute(f"{_ENTRY} AND f.id = ?", (key, id)).fetchone()
-    return None if row is None else _entry(row)
+    rows = c.execute(f"{_ENTRY} AND f.id = ?", (key, id)).fetchall()
+    return next((_entry(row) for row in _sound(rows, _ENTRY_ROW)), None)
 
 
 def entries(c: sqlite3.Connection, key: str) -> list[Entry]:
     """The records of a session, in the order of acceptance."""
-    return [_entry(row) for row in c.execute(f"{_ENTRY} ORDER BY f.seq", (key,))]
+    rows = c.execute(f"{_ENTRY} ORDER BY f.seq", (key,))
+    return [_entry(row) for row in _sound(rows, _ENTRY_ROW)]
 
 
 def history(c: sqlite3.Connection, key: str, limit: int) -> list[Exchange]:
@@ -61,7 +96,7 @@ def history(c: sqlite3.Connection, key: str, limit: int) -> list[Exchange]:
     ).fetchall()
     return [
         Exchange(id, number, text, answer, State(state), sender)
-        for id, number, text, answer, state, sender in reversed(rows)
+        for id, number, text, answer, state, sender in _sound(reversed(rows), _EXCHANGE_ROW)
     ]
 
 
@@ -78,7 +113,7 @@ def sessions(c: sqlite3.Connection) -> list[Summary]:
         " s.owner, s.owner_pid"
         " FROM sessions s ORDER BY used_at DESC, s.id DESC"
     )
-    return [Summary(*row) for row in rows]
+    return [Summary(*row) for row in _sound(rows, _SUMMARY_ROW)]
 
 
 def inbox(c: sqlite3.Connection, key: str) -> list[FollowUp]:
@@ -88,7 +123,7 @@ def inbox(c: sqlite3.Connection, key: str) -> list[FollowUp]:
         " JOIN inbox i ON i.session = s.id WHERE s.key = ? AND i.refused IS NULL ORDER BY i.seq",
         (key,),
     )
-    return [FollowUp(id, text, Lane(lane), sender, at) for id, text, lane, sender, at in rows]
+    return [_follow_up(row) for row in _sound(rows, _FOLLOW_UP_ROW)]
 
 
 def waiting(c: sqlite3.Connection, key: str, after: str | None, limit: int) -> list[FollowUp]:
@@ -101,7 +136,7 @@ def waiting(c: sqlite3.Connection, key: str, after: str | None, limit: int) -> l
         " ORDER BY f.rank LIMIT ?",
         (key, after, limit),
     )
-    return [FollowUp(id, text, Lane(lane), sender, at) for id, text, lane, sender, at in rows]
+    return [_follow_up(row) for row in _sound(rows, _FOLLOW_UP_ROW)]
 
 
 def sent(c: sqlite3.Connection, key: str, id: str) -> str | None:
@@ -114,6 +149,19 @@ def sent(c: sqlite3.Connection, key: str, id: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _entry(row: tuple[str, str, str, str, float, str, str, int | None, str, float | None]) -> Entry:
+def _sound(rows: Iterable[tuple[Any, ...]], form: tuple[Check, ...]) -> Iterator[tuple[Any, ...]]:
+    """The rows, as long as each value is what it must be; raises `JournalError`."""
+    for row in rows:
+        if not all(check(value) for check, value in zip(form, row, strict=True)):
+            raise Damaged("the journal is damaged: a row of it is none that was written")
+        yield row
+
+
+def _follow_up(row: tuple[Any, ...]) -> FollowUp:
+    id, text, lane, sender, at = row
+    return FollowUp(id, text, Lane(lane), sender, at)
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
     id, text, lane, sender, at, state, reason, turn, answer, ended = row
     return Entry(id, text, Lane(lane), sender, at, State(state), reason, turn, answer, ended)

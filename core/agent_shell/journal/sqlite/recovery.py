@@ -12,15 +12,14 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from agent_shell.errors import JournalError
 from agent_shell.journal.sqlite import catalog, schema
 from agent_shell.journal.sqlite.pages import Cell, Pages
-from agent_shell.state import Lane, State
+from agent_shell.journal.sqlite.tables import BY_SHAPE, TABLES
 
 __all__ = ["TABLES", "Examination", "Recovery", "examine", "recover"]
 
@@ -63,17 +62,36 @@ def examine(path: Path, *, thorough: bool = True) -> Examination:
         version = schema.check(path, connection)
         pragma = "integrity_check(20)" if thorough else "quick_check(20)"
         said = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}")]
+        if said == ["ok"] and version == schema.VERSION:
+            said = list(_strange(connection)) or said
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         damaged = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
         return Examination(None, [str(error)], damaged)
     except JournalError as error:
-        return Examination(None, [str(error)])
+        return Examination(None, [str(error)], isinstance(error, schema.Damaged))
     finally:
         if connection is not None:
             connection.close()
     problems = [] if said == ["ok"] else said
     return Examination(version, problems, damaged=bool(problems))
+
+
+def _strange(connection: sqlite3.Connection) -> Iterator[str]:
+    """What SQLite does not look at: rows that say what nobody wrote."""
+    connection.text_factory = _as_text
+    for table in TABLES:
+        rows = connection.execute(f"SELECT {', '.join(table.columns)} FROM {table.name}")  # noqa: S608
+        count = sum(not table.is_row(row) for row in rows)
+        if count:
+            yield f"{table.name} has {count:,} row{'' if count == 1 else 's'} that nobody wrote"
+
+
+def _as_text(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def recover(path: Path, now: float | None = None) -> Recovery:
@@ -114,7 +132,7 @@ def _nobody_has(path: Path) -> None:
 
 
 def _room_for(path: Path) -> None:
-    needed = 2 * (_size(path) + _size(_beside(path, "-wal"))) + (1 << 20)
+    needed = 3 * (_size(path) + _size(_beside(path, "-wal"))) + (1 << 20)
     free = shutil.disk_usage(path.parent).free
     if free < needed:
         raise JournalError(
@@ -128,8 +146,11 @@ def _save(path: Path, fresh: Path) -> Recovery:
     connection = schema.prepare(fresh)
     try:
         connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("ATTACH ? AS staged", (str(fresh.with_name("staged.sqlite")),))
         connection.execute("BEGIN IMMEDIATE")
-        _copy(path, connection)
+        _stage(path, connection)
+        for table in TABLES:
+            connection.execute(table.selection())
         for statement in _REPAIRS.split(";\n"):
             connection.execute(statement)
         connection.execute("COMMIT")
@@ -144,25 +165,23 @@ def _save(path: Path, fresh: Path) -> Recovery:
     return recovery
 
 
-def _copy(path: Path, connection: sqlite3.Connection) -> None:
-    """Copies every row that is one, and notes which follow-ups the indices name."""
-    connection.execute("CREATE TEMP TABLE named (session, id, seq)")
+def _stage(path: Path, connection: sqlite3.Connection) -> None:
+    """Lays out every row that is one, and which follow-ups the indices name."""
+    for table in TABLES:
+        connection.execute(f"CREATE TABLE staged.{table.name} ({', '.join(table.columns)})")
+    connection.execute("CREATE TABLE staged.named (session, id, seq)")
     pages = Pages(path)
     try:
         for cell in pages.cells():
-            table = _TABLES.get((cell.rowid is not None, len(cell.values)))
-            if table is None:
+            of = BY_SHAPE.get((cell.rowid is not None, len(cell.values)))
+            if of is None:
                 _note(cell, connection)
-            elif (row := table.row(cell)) is not None:
-                # Of two versions of a row the one that has ended is the later one.
-                how = "REPLACE" if row.get("ended_at") is not None else "IGNORE"
+            elif (row := of.row(cell)) is not None:
                 marks = ", ".join("?" * len(row))
-                connection.execute(
-                    f"INSERT OR {how} INTO {table.name} ({', '.join(row)}) VALUES ({marks})",  # noqa: S608
-                    tuple(row.values()),
-                )
+                connection.execute(f"INSERT INTO staged.{of.name} VALUES ({marks})", row)  # noqa: S608
     finally:
         pages.close()
+    connection.execute("CREATE INDEX staged.names ON named (seq, id, session)")
 
 
 def _note(cell: Cell, connection: sqlite3.Connection) -> None:
@@ -170,7 +189,7 @@ def _note(cell: Cell, connection: sqlite3.Connection) -> None:
     if cell.rowid is None and len(cell.values) == 3:
         session, id, seq = cell.values
         if isinstance(session, int) and isinstance(id, str) and isinstance(seq, int):
-            connection.execute("INSERT INTO named VALUES (?, ?, ?)", (session, id, seq))
+            connection.execute("INSERT INTO staged.named VALUES (?, ?, ?)", (session, id, seq))
 
 
 def _report(c: sqlite3.Connection) -> Recovery:
@@ -192,7 +211,7 @@ def _report(c: sqlite3.Connection) -> Recovery:
 
 # Neither by its name nor by its number: a damaged index names what never was.
 _LOST_IDS = """
-SELECT DISTINCT id FROM named n
+SELECT DISTINCT id FROM staged.named n
 WHERE NOT EXISTS (SELECT 1 FROM follow_ups f WHERE f.session = n.session AND f.id = n.id)
     AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.session = n.session AND i.id = n.id)
     AND NOT EXISTS (SELECT 1 FROM follow_ups f WHERE f.seq = n.seq AND f.sender <> 'recovery')
@@ -253,122 +272,13 @@ def _size(path: Path) -> int:
         return 0
 
 
-_Check = Callable[[Any], bool]
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
-
-
-def _or_null(check: _Check) -> _Check:
-    return lambda value: value is None or check(value)
-
-
-@dataclass(slots=True)
-class _Table:
-    """What a row of a table must look like, so that no garbage is taken for one.
-
-    `columns` are in the order of the file; `key` is the one that stands for the
-    rowid, and is NULL in the row itself.
-    """
-
-    name: str
-    key: str | None
-    columns: dict[str, _Check]
-
-    def row(self, cell: Cell) -> dict[str, Any] | None:
-        """The cell's values by column, if they are a row."""
-        row: dict[str, Any] = dict(zip(self.columns, cell.values, strict=True))
-        if self.key is not None:
-            row[self.key] = cell.rowid
-        return row if all(check(row[name]) for name, check in self.columns.items()) else None
-
-
-_OPTIONAL_TEXT, _OPTIONAL_NUMBER = _or_null(_is_text), _or_null(_is_number)
-_STATE: _Check = set(State).__contains__
-_LANE: _Check = set(Lane).__contains__
-
-TABLES = (
-    _Table(
-        "sessions",
-        "id",
-        {
-            "id": _is_int,
-            "key": _is_text,
-            "title": _is_text,
-            "folder": _is_text,
-            "created_at": _is_number,
-            "hold": _OPTIONAL_TEXT,
-            "fence": _is_int,
-            "owner": _OPTIONAL_TEXT,
-            "owner_pid": _or_null(_is_int),
-            "owner_since": _OPTIONAL_NUMBER,
-        },
-    ),
-    _Table(
-        "follow_ups",
-        "seq",
-        {
-            "session": _is_int,
-            "seq": _is_int,
-            "id": _is_text,
-            "text": _is_text,
-            "lane": _LANE,
-            "sender": _is_text,
-            "accepted_at": _is_number,
-            "rank": _OPTIONAL_NUMBER,
-            "state": _STATE,
-            "reason": _is_text,
-            "turn": _or_null(_is_int),
-            "ended_at": _OPTIONAL_NUMBER,
-        },
-    ),
-    _Table(
-        "turns",
-        None,
-        {
-            "session": _is_int,
-            "number": _is_int,
-            "follow_up": _is_text,
-            "state": _STATE,
-            "answer": _is_text,
-            "started_at": _is_number,
-            "ended_at": _OPTIONAL_NUMBER,
-            "elapsed_s": _OPTIONAL_NUMBER,
-            "usage": _OPTIONAL_TEXT,
-        },
-    ),
-    _Table(
-        "inbox",
-        "seq",
-        {
-            "seq": _is_int,
-            "session": _is_int,
-            "id": _is_text,
-            "text": _is_text,
-            "lane": _LANE,
-            "sender": _is_text,
-            "sent_at": _is_number,
-            "refused": _OPTIONAL_TEXT,
-        },
-    ),
-)
-# A page does not say whose it is: a row is known by its kind and number of values.
-_TABLES = {(table.key is not None, len(table.columns)): table for table in TABLES}
-
 # Afterwards everything that is waited for can be reached, and nobody owns anything: a
 # session that is lost and a question that is lost get a stand-in.
 _REPAIRS = """
 UPDATE sessions SET owner = NULL, owner_pid = NULL, owner_since = NULL,
-    hold = CASE WHEN json_valid(hold) THEN hold END;
+    hold = CASE WHEN json_valid(hold) THEN CASE
+        WHEN json_type(hold, '$.reason') = 'text' AND json_type(hold, '$.detail') = 'text'
+        THEN hold END END;
 INSERT OR IGNORE INTO sessions (id, key, created_at)
     SELECT session, 'recovered-' || session, min(at) FROM (
         SELECT session, accepted_at AS at FROM follow_ups

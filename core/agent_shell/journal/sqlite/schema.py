@@ -6,6 +6,7 @@ of a newer version is refused untouched; so is one that is no journal.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -16,6 +17,7 @@ __all__ = [
     "APPLICATION_ID",
     "MIGRATIONS",
     "VERSION",
+    "Damaged",
     "check",
     "connect",
     "describe",
@@ -86,6 +88,13 @@ MIGRATIONS: tuple[str, ...] = (_V1,)
 VERSION = len(MIGRATIONS)
 
 
+class Damaged(JournalError):
+    """The file says what nobody wrote."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; {_DOCTOR}")
+
+
 def connect(
     path: Path, *, synchronous: str = "FULL", read_only: bool = False
 ) -> sqlite3.Connection:
@@ -107,10 +116,23 @@ def connect(
         connection.execute("PRAGMA foreign_keys = ON")
         if not read_only:
             connection.execute(f"PRAGMA synchronous = {synchronous}")
+        _load(path, connection)
     except sqlite3.Error as error:
         connection.close()
         raise JournalError(describe(path, error)) from error
+    except Damaged:
+        connection.close()
+        raise
     return connection
+
+
+def _load(path: Path, connection: sqlite3.Connection) -> None:
+    """Has SQLite read the schema now, for it may say what is wrong there in no Unicode."""
+    try:
+        with contextlib.suppress(sqlite3.Error):  # said by the next statement
+            connection.execute("SELECT count(*) FROM sqlite_master")
+    except UnicodeDecodeError as error:
+        raise Damaged(f"the journal {path} is damaged") from error
 
 
 def prepare(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:

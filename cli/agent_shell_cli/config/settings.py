@@ -1,0 +1,209 @@
+"""The table of all keys: `Settings`, one field a key.
+
+Types, choices, defaults, documentation and what a project may set are said here
+and nowhere else; checking, `agent-shell config`, `/config` and the documentation
+are made from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from agent_shell_cli.config.palettes import COLORS, STYLE_FORM, is_style
+
+__all__ = ["KEYS", "STATUS_PARTS", "Key", "Kind", "Settings"]
+
+STATUS_PARTS = ("model", "queue", "context", "tokens", "cost", "elapsed", "session", "folder")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a value may be: in words, and as a check.
+
+    `options` are the words to choose from. With `entries` the value is a table
+    that may have these, each of which is to fit.
+    """
+
+    form: str
+    fits: Callable[[Any], bool]
+    options: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key. `project` is what a project may set, where that is not everything."""
+
+    name: str
+    kind: Kind
+    default: Any
+    doc: str
+    project: Kind | None = None
+
+
+def _one_of(*options: str) -> Kind:
+    return Kind(f"one of {', '.join(options)}", lambda value: value in options, options)
+
+
+def _some_of(*options: str) -> Kind:
+    def fits(value: Any) -> bool:
+        chosen = _items(value) if isinstance(value, list) else [None]
+        return all(chosen.count(one) == 1 and one in options for one in chosen)
+
+    return Kind(f"a list of some of {', '.join(options)}, each once", fits, options)
+
+
+def _items(values: Any) -> list[Any]:
+    return list(values)
+
+
+def _number(low: int, high: int) -> Kind:
+    def fits(value: Any) -> bool:
+        return type(value) is int and low <= value <= high
+
+    return Kind(f"a whole number from {low:,} to {high:,}", fits)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and "\0" not in value
+
+
+_FLAG = Kind("true or false", lambda value: isinstance(value, bool))
+_TEXT = Kind("a text", _is_text)
+_PATH = Kind('a file, or "memory"', _is_text)
+_STYLES = Kind(STYLE_FORM, lambda value: isinstance(value, str) and is_style(value), (), COLORS)
+
+# A project's file comes with a clone, from people whom nobody has asked yet: it
+# may run no program, send nothing elsewhere and keep nothing back.
+_NEVER = Kind("no", lambda _: False)
+_PLAIN_MODEL = re.compile(r"(?!acp:)[a-z][a-z0-9-]*(:(?!.*//)[A-Za-z0-9][\w.:/@-]*)?")
+_OWN_MODELS = Kind(
+    "yes, but no acp: and no URL",
+    lambda value: isinstance(value, str) and _PLAIN_MODEL.fullmatch(value) is not None,
+)
+
+
+def _about(kind: Kind, doc: str, project: Kind | None = None) -> dict[str, Any]:
+    return {"kind": kind, "doc": doc, "project": project}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The value of every key; by default, its default."""
+
+    model: str = field(
+        default="embedded",
+        metadata=_about(_TEXT, "The model, as --model names it.", _OWN_MODELS),
+    )
+    busy: str = field(
+        default="queue",
+        metadata=_about(
+            _one_of("queue", "steer", "interrupt"),
+            "What Enter means in the live prompt while a turn runs.",
+        ),
+    )
+    on_failure: str = field(
+        default="hold",
+        metadata=_about(
+            _one_of("hold", "continue", "stop"),
+            "What a failed turn does to the queue in the live prompt.",
+        ),
+    )
+    interrupted: str = field(
+        default="ask",
+        metadata=_about(
+            _one_of("ask", "retry", "skip"),
+            "What the live prompt does with a turn that a crash cut off.",
+            _NEVER,
+        ),
+    )
+    journal: str | None = field(
+        default=None,
+        metadata=_about(
+            _PATH,
+            "Where sessions are kept, from the folder of the configuration file on; "
+            "by default in the user-data folder.",
+            _NEVER,
+        ),
+    )
+    history: bool = field(
+        default=True,
+        metadata=_about(_FLAG, "Keep what was typed for the next shell.", _NEVER),
+    )
+    color: str = field(
+        default="auto",
+        metadata=_about(
+            _one_of("auto", "always", "never"),
+            "Colour; auto: on a terminal. NO_COLOR in the environment means never.",
+        ),
+    )
+    theme: str = field(
+        default="auto",
+        metadata=_about(
+            _one_of("auto", "light", "dark", "none"),
+            "The colours for a light or dark background; auto: as COLORFGBG says, else "
+            "colours that can be read on both. none: no colours.",
+        ),
+    )
+    colors: Mapping[str, str] = field(
+        default_factory=dict[str, str],
+        metadata=_about(
+            _STYLES, f"A table of colours in place of the theme's: {', '.join(COLORS)}."
+        ),
+    )
+    keys: str = field(
+        default="emacs",
+        metadata=_about(_one_of("emacs", "vi"), "The editing keys of the input line."),
+    )
+    editor: str | None = field(
+        default=None,
+        metadata=_about(
+            _TEXT,
+            "The program that Ctrl+X Ctrl+E opens the draft in; by default what VISUAL or "
+            "EDITOR in the environment names.",
+            _NEVER,
+        ),
+    )
+    status: tuple[str, ...] = field(
+        default=("model", "context", "cost"),
+        metadata=_about(_some_of(*STATUS_PARTS), "The status line, from left to right."),
+    )
+    raw: bool = field(
+        default=False,
+        metadata=_about(
+            _FLAG,
+            "Write answers as the model wrote them, without line breaks or padding of ours.",
+        ),
+    )
+    plain: bool = field(
+        default=False,
+        metadata=_about(_FLAG, "A line an event and nothing that moves, for screen readers."),
+    )
+    bell: bool = field(
+        default=True,
+        metadata=_about(_FLAG, "Ring the terminal's bell when a long turn ends."),
+    )
+    notify: bool = field(
+        default=False,
+        metadata=_about(_FLAG, "Show a desktop notification when a long turn ends."),
+    )
+    notify_after_s: int = field(
+        default=30,
+        metadata=_about(_number(0, 86_400), "How many seconds make a turn long."),
+    )
+
+
+_DEFAULTS = Settings()
+KEYS = tuple(
+    Key(
+        f.name,
+        f.metadata["kind"],
+        getattr(_DEFAULTS, f.name),
+        f.metadata["doc"],
+        f.metadata["project"],
+    )
+    for f in fields(Settings)
+)

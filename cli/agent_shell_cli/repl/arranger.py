@@ -1,0 +1,165 @@
+"""Changes what waits in the queue, and takes a change back.
+
+Every input is addressed by its id, and may have started a moment ago: then the
+user is told so, and nothing happens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from agent_shell import FollowUp, Lane, NotWaiting, Refused, Session
+from agent_shell_cli.repl.speaker import Speaker
+from agent_shell_cli.repl.view import View, counted
+
+__all__ = ["Arranger"]
+
+# Changes that can be taken back, and inputs that one of them may have withdrawn.
+_UNDOS = 100
+_UNDO_INPUTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Undo:
+    """How a change is taken back, and what is said then."""
+
+    said: str
+    act: Callable[[], Awaitable[None]]
+
+
+class Arranger:
+    """Changes the queue of `session`, in words for the user; `speaker` says what can't be done."""
+
+    def __init__(self, session: Session, view: View, speaker: Speaker) -> None:
+        self._session = session
+        self._view = view
+        self._speaker = speaker
+        self._undos: deque[_Undo] = deque(maxlen=_UNDOS)
+
+    def edit(self, id: str, text: str) -> bool:
+        """Gives it another text; false where that was refused, which is said."""
+        found = self._find(id)
+
+        def change() -> None:
+            self._session.edit(id, text)
+
+        if found is None or not self._try(id, change):
+            return False
+        before = found[1].text
+        self._can_undo(f"{self._name(id)} has its old text", lambda: self._session.edit(id, before))
+        return True
+
+    def drop(self, id: str) -> bool:
+        """Withdraws it."""
+        found = self._find(id)
+        if found is None or not self._try(id, lambda: self._session.remove(id)):
+            return False
+        self._can_undo_drop([found])
+        return True
+
+    def dropped(self, withdrawn: Sequence[FollowUp]) -> None:
+        """All these were withdrawn at once, from the head of the queue on."""
+        if 0 < len(withdrawn) <= _UNDO_INPUTS:
+            self._can_undo_drop(list(enumerate(withdrawn, 1)))
+
+    def move(self, id: str, place: int) -> bool:
+        """Has it run at `place` (1 is next)."""
+        found = self._find(id)
+        if found is None or not self._try(id, lambda: self._session.move(id, place)):
+            return False
+        before = found[0]
+        self._can_undo(
+            f"{self._name(id)} is back in its place", lambda: self._session.move(id, before)
+        )
+        return True
+
+    def step(self, id: str, by: int) -> bool:
+        """Moves it by so many places, towards the head of the queue where that is negative."""
+        found = self._find(id)
+        return found is not None and self.move(id, max(1, found[0] + by))
+
+    def steer(self, id: str) -> bool:
+        """Gives it to the running turn."""
+        return self._try(id, lambda: self._session.promote(id, Lane.STEER))
+
+    def interrupt(self, id: str) -> bool:
+        """Stops the running turn and runs it instead."""
+        return self._try(id, lambda: self._session.promote(id, Lane.INTERRUPT))
+
+    def hold_back(self, id: str) -> str | None:
+        """Keeps it from running while it is edited; its text, or `None` if it doesn't wait."""
+        found = self._find(id)
+        if found is None or not self._try(id, lambda: self._session.hold_back(id)):
+            return None
+        return found[1].text
+
+    def let_go(self, id: str) -> None:
+        """It may run again; nothing if it was withdrawn meanwhile."""
+        with contextlib.suppress(NotWaiting, Refused):
+            self._session.let_go(id)
+
+    async def undo(self) -> None:
+        """Takes the last change back that can be taken back."""
+        if not self._undos:
+            self._speaker.notice("there is nothing to take back")
+            return
+        undo = self._undos.pop()
+        try:
+            await undo.act()
+        except NotWaiting:
+            self._speaker.notice("that can't be taken back: it has started, or was withdrawn")
+        except Refused as error:
+            self._speaker.notice(f"that can't be taken back: {error}")
+        else:
+            self._speaker.notice(undo.said)
+
+    def _try(self, id: str, change: Callable[[], None]) -> bool:
+        try:
+            change()
+        except NotWaiting:
+            self._say_gone(id)
+        except Refused as error:
+            self._speaker.notice(f"{self._name(id)} stays as it is: {error}")
+        else:
+            return True
+        return False
+
+    def _find(self, id: str) -> tuple[int, FollowUp] | None:
+        """Its place in the queue (1 is next) and itself; says so where it waits no more."""
+        for place, follow_up in enumerate(self._session.waiting, 1):
+            if follow_up.id == id:
+                return place, follow_up
+        self._say_gone(id)
+        return None
+
+    def _say_gone(self, id: str) -> None:
+        running = self._session.running
+        if running is not None and running.id == id:
+            self._speaker.notice(f"{self._name(id)} has just started: Esc interrupts it")
+        elif id in self._view.steering:
+            self._speaker.notice(f"{self._name(id)} was given to the running turn")
+        else:
+            self._speaker.notice(f"{self._name(id)} does not wait: it has ended or never was")
+
+    def _name(self, id: str) -> str:
+        number = self._view.number(id)
+        return f"number {number}" if number else "that input"
+
+    def _can_undo(self, said: str, change: Callable[[], None]) -> None:
+        async def act() -> None:
+            change()
+
+        self._undos.append(_Undo(said, act))
+
+    def _can_undo_drop(self, found: list[tuple[int, FollowUp]]) -> None:
+        # A receipt is final: what was withdrawn comes back as a new input in its old place.
+        async def act() -> None:
+            for place, gone in found:
+                accepted = await self._session.submit(gone.text, sender=gone.sender)
+                with contextlib.suppress(NotWaiting):  # it has started already
+                    self._session.move(accepted.id, place)
+
+        self._undos.append(_Undo(f"{counted(len(found), 'input')} back in the queue", act))

@@ -1,0 +1,186 @@
+"""The commands that are about the session as a whole, and not about what waits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from agent_shell import AgentShellError, Journal, State
+from agent_shell.errors import reason_of
+from agent_shell.events import Receipt, TurnEnded
+from agent_shell.journal.sqlite import SqliteJournal, catalog
+from agent_shell_cli.config import listing as config_listing
+from agent_shell_cli.config import load
+from agent_shell_cli.options import ChatOptions
+from agent_shell_cli.printable import printable, printable_line
+from agent_shell_cli.repl.aside import ask_aside
+from agent_shell_cli.repl.copying import copy, osc52
+from agent_shell_cli.repl.notify import notification
+from agent_shell_cli.repl.router import Call
+from agent_shell_cli.repl.speaker import Speaker
+from agent_shell_cli.repl.spending import Spending, status
+from agent_shell_cli.repl.switch import Switch
+from agent_shell_cli.repl.view import View
+from agent_shell_cli.resuming import new_key
+from agent_shell_cli.sessions.exporting import export
+from agent_shell_cli.sessions.listing import listing
+from agent_shell_cli.verbs import Verb
+
+__all__ = ["Desk"]
+
+# Answers that `/copy N` can still reach, and turns that an aside is asked with.
+_ANSWERS = 100
+_PAST = 100
+_FORMS = {".md": "md", ".html": "html", ".json": "json"}
+
+
+class Desk:
+    """Keeps what a session has used and answered, and carries such commands out.
+
+    `write` puts a sequence of ours on the terminal; `width` gives its columns.
+    """
+
+    def __init__(
+        self,
+        options: ChatOptions,
+        journal: Journal,
+        switch: Switch,
+        view: View,
+        speaker: Speaker,
+        write: Callable[[str], None],
+        width: Callable[[], int],
+    ) -> None:
+        self._options = options
+        self._journal = journal
+        self._switch = switch
+        self._view = view
+        self._speaker = speaker
+        self._write = write
+        self._width = width
+        self._spending = Spending()
+        self._answers: deque[tuple[int, str]] = deque(maxlen=_ANSWERS)
+
+    def status(self, count: int) -> str:
+        """The status line, where `count` follow-ups wait."""
+        names = {
+            "model": self._switch.name,
+            "session": self._options.session,
+            "folder": Path.cwd().name,
+        }
+        parts = self._options.settings.status
+        return printable_line(status(parts, self._spending, names, count))
+
+    def note(self, event: Receipt | TurnEnded, number: int) -> None:
+        """Keeps what the end of a turn tells; rings where it took long."""
+        if isinstance(event, Receipt):
+            if event.state is State.ANSWERED:
+                self._answers.append((number, event.answer))
+            return
+        self._spending.add(event)
+        settings = self._options.settings
+        said = notification(
+            self._view.text(event.id),
+            event.elapsed_s,
+            after_s=settings.notify_after_s,
+            bell=settings.bell,
+            desktop=settings.notify,
+            env=os.environ,
+        )
+        if said:
+            self._write(said)
+
+    async def serve(self, call: Call) -> None:
+        """Carries the command out; says what came of it."""
+        try:
+            await self._serve(call)
+        except (AgentShellError, OSError) as error:
+            self._speaker.notice(f"/{call.verb}: {reason_of(error)}")
+
+    async def _serve(self, call: Call) -> None:
+        match call.verb:
+            case Verb.RAW:
+                self._toggle_raw()
+            case Verb.COST:
+                self._speaker.say(self._spending.text())
+            case Verb.CONFIG:
+                self._speaker.say("\n".join(config_listing(load())))
+            case Verb.COPY:
+                await self._copy(call.number)
+            case Verb.SESSIONS:
+                lines = await asyncio.to_thread(listing, self._file().path, self._width())
+                self._speaker.say("\n".join(lines))
+            case Verb.EXPORT:
+                await self._export(call.text)
+            case Verb.FORK:
+                await self._fork(call.text)
+            case _:
+                pass
+
+    async def ask(self, question: str, key: str) -> None:
+        """Asks the model beside the session; the answer is shown when it is whole."""
+        running, said = self._view.running, list[str]()
+        partial = None
+        if running is not None and not running.is_command:
+            partial = (running.text, "".join(running.said))
+        self._speaker.notice("asking beside the session …")
+        try:
+            past = await self._journal.history(key, _PAST)
+            agent = self._switch.agent
+            await ask_aside(agent, key, question, past, partial, said.append)
+        except Exception as error:  # whatever an agent raises is told, as that of a turn is
+            said.append(f"\n[failed: {reason_of(error)}]")
+        self._speaker.calm()
+        self._speaker.say(f"beside: {printable_line(question)}\n{printable(''.join(said))}")
+
+    def _toggle_raw(self) -> None:
+        self._view.raw = not self._view.raw
+        how = "as they are written" if self._view.raw else "as Markdown"
+        self._speaker.notice(f"from the next one on, answers are shown {how}")
+
+    async def _copy(self, number: int) -> None:
+        found = [text for n, text in self._answers if number in (0, n)]
+        if not found:
+            self._speaker.notice(f"there is no answer{f' {number}' if number else ''} to copy")
+            return
+        text = found[-1]
+        by = await copy(text)
+        if by is None:
+            sequence = osc52(text, os.environ)
+            if sequence is None or self._speaker.linear:
+                self._speaker.notice("the clipboard can't be reached from here; /export writes it")
+                return
+            self._write(sequence)
+            by = "the terminal, where it allows that"
+        self._speaker.notice(f"{len(text):,} characters copied by {by}")
+
+    async def _export(self, named: str) -> None:
+        file, key = self._file().path, self._options.session
+        self._speaker.notice(await asyncio.to_thread(_exported, file, key, named))
+
+    async def _fork(self, named: str) -> None:
+        key, new = self._options.session, named or new_key(self._options.journal)
+        left = await self._file().change(lambda c: catalog.fork(c, key, new, time.time()))
+        rest = f"; {left:,} that wait or run stay here alone" if left else ""
+        self._speaker.say(f"copied to session {new}: agent-shell chat -s {new}{rest}")
+
+    def _file(self) -> SqliteJournal:
+        if not isinstance(self._journal, SqliteJournal):
+            raise AgentShellError("this session is in memory alone; --journal names a file")
+        return self._journal
+
+
+def _exported(journal: Path, key: str, named: str) -> str:
+    """Writes the session to the file that is named; what came of it."""
+    path = Path(named or re.sub(r"[^\w.-]+", "-", f"{key}.md")).expanduser()
+    form = _FORMS.get(path.suffix.lower())
+    if form is None:
+        return f"{path} has to end in .md, .html or .json"
+    if path.exists():
+        return f"{path} is there already: name another file"
+    export(journal, key, form, str(path))
+    return f"the session is in {path.absolute()}"

@@ -1,0 +1,44 @@
+"""What is written to the terminal when a long turn ends, so that one can look away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agent_shell_cli.printable import printable_line
+
+__all__ = ["notification"]
+
+_LONGEST = 60
+# Terminals that show a notification for OSC 777, as rxvt does; the others that do take OSC 9.
+_AS_RXVT = ("rxvt", "foot", "ghostty")
+
+
+def notification(
+    question: str,
+    seconds: float,
+    *,
+    after_s: float,
+    bell: bool,
+    desktop: bool,
+    env: Mapping[str, str],
+) -> str:
+    """What to write when the turn on `question` has ended after `seconds`; "" for nothing."""
+    if seconds < after_s:
+        return ""
+    said = ""
+    if desktop and env.get("TERM", "dumb") != "dumb":
+        # A semicolon would end a field of the sequence.
+        about = printable_line(question, _LONGEST).replace(";", ",")
+        rxvt = any(
+            name in f"{env.get('TERM', '')} {env.get('TERM_PROGRAM', '')}" for name in _AS_RXVT
+        )
+        body = f"777;notify;agent-shell;answered: {about}" if rxvt else f"9;answered: {about}"
+        said = _through_tmux(f"\x1b]{body}\x1b\\", env)
+    return f"{said}\a" if bell else said
+
+
+def _through_tmux(sequence: str, env: Mapping[str, str]) -> str:
+    """Wrapped as tmux wants what it is to hand on (where `allow-passthrough` is set)."""
+    if "TMUX" not in env:
+        return sequence
+    return f"\x1bPtmux;{sequence.replace(chr(27), chr(27) * 2)}\x1b\\"

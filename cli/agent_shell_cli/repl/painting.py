@@ -1,0 +1,35 @@
+"""From a finished block to the rows to write: pure, for a `Look` and a width.
+
+What was written is never touched again, and the terminal reflows it as it likes.
+"""
+
+from __future__ import annotations
+
+from agent_shell_cli.repl.look import Look
+from agent_shell_cli.repl.markdown import as_written, rendered
+from agent_shell_cli.repl.rows import Row, cut, rows
+from agent_shell_cli.repl.view import Block, Kind
+
+__all__ = ["named", "painted"]
+
+
+def painted(block: Block, look: Look, width: int) -> list[Row]:
+    """A finished block, as the rows to write, for rows of `width` cells."""
+    match block.kind:
+        case Kind.ANSWER:
+            if block.carry is None:
+                return as_written(block.text)
+            return rendered(block.text, block.carry, look, width)
+        case Kind.HEADING:
+            return [[], [named(look.prompt, block.number, block.text, look, width)]]
+        case Kind.STEERED:
+            return [[named(look.steer, block.number, block.text, look, width)]]
+        case Kind.MARK:
+            return [[("class:mark", row)] for row in rows(f"{look.cross} {block.text}", width)]
+        case Kind.NOTE:
+            return [[("class:quiet", row)] for row in rows(block.text, width)]
+
+
+def named(sign: str, number: int, text: str, look: Look, width: int) -> tuple[str, str]:
+    """An input on one row: its sign, its number and its text."""
+    return ("class:quiet", cut(f"{sign} {number or '?'}  {text}", width, look.ellipsis))

@@ -1,0 +1,123 @@
+"""How text becomes rows of cells: pure functions over text and widths.
+
+Terminals disagree about emoji sequences, so a character takes as many cells here
+as it takes on any of them: a row may be short, it is never too long.
+"""
+
+from __future__ import annotations
+
+from prompt_toolkit.utils import get_cwidth
+
+__all__ = ["Row", "cells", "cut", "part", "row_starts", "rows", "text_of"]
+
+# Style classes, each with a text that has no newline.
+Row = list[tuple[str, str]]
+
+_JOINER = "\u200d"
+# Asks for the picture of the character before it, which may be twice as wide.
+_PICTURE = "\ufe0f"
+
+
+def cells(text: str) -> int:
+    """How many cells `text`, which has no newline, takes at most."""
+    return len(text) if _narrow(text) else sum(map(_width, text))
+
+
+def rows(text: str, width: int) -> list[str]:
+    """`text` as the rows that show it, wrapped at spaces where there are any."""
+    shown: list[str] = []
+    for line in text.split("\n"):
+        starts = row_starts(line, width)
+        for start, end in zip(starts, [*starts[1:], len(line)], strict=True):
+            shown.append(line[start:end].rstrip(" "))
+    return shown
+
+
+def text_of(row: Row) -> str:
+    """The text of a row."""
+    return "".join(text for _, text in row)
+
+
+def part(row: Row, start: int, end: int) -> Row:
+    """The characters of a row from `start` to `end`, without the blanks that end them."""
+    end = start + len(text_of(row)[start:end].rstrip(" "))
+    found: Row = []
+    offset = 0
+    for style, text in row:
+        piece = text[max(0, start - offset) : max(0, end - offset)]
+        if piece:
+            found.append((style, piece))
+        offset += len(text)
+    return found
+
+
+def row_starts(line: str, width: int) -> list[int]:
+    """The offsets in `line`, which has no newline, at which its rows begin.
+
+    Text that is appended later moves none of them but the last.
+    """
+    starts = [0]
+    narrow = _narrow(line)
+    while True:
+        start = starts[-1]
+        end = start + width if narrow else start + _fitting(line, start, width)
+        if end >= len(line):
+            return starts
+        space = line.rfind(" ", start, end + 1)
+        # An indent is no place to break at: nothing would stand before it.
+        breakable = space > start and not line[start:space].isspace()
+        starts.append(space + 1 if breakable else end)
+
+
+def cut(line: str, width: int, ellipsis: str) -> str:
+    """`line` in at most `width` cells, ended by `ellipsis` where it was longer."""
+    fits = width if _narrow(line) else _fitting(line, 0, width)
+    if fits >= len(line):
+        return line
+    room = max(0, width - cells(ellipsis))
+    fits = room if _narrow(line) else _fitting(line, 0, room, at_least=0)
+    return f"{line[:fits]}{ellipsis}"
+
+
+def _narrow(text: str) -> bool:
+    """Whether every character of `text` takes exactly one cell."""
+    return text.isascii() and text.isprintable()
+
+
+def _width(char: str) -> int:
+    return 1 if char == _PICTURE else get_cwidth(char)
+
+
+def _fitting(line: str, start: int, width: int, at_least: int = 1) -> int:
+    """How many characters from `start` on fit into `width` cells."""
+    taken = 0
+    for place in range(start, len(line)):
+        taken += _width(line[place])
+        if taken > width:
+            whole = _before_sequence(line, start, place)
+            return max(at_least, (whole if whole > start else place) - start)
+    return len(line) - start
+
+
+def _before_sequence(line: str, start: int, place: int) -> int:
+    """The last place up to `place` at which no sequence of one sign is cut."""
+    while place > start and _continues(line, start, place):
+        place -= 1
+    return place
+
+
+def _continues(line: str, start: int, place: int) -> bool:
+    """Whether the character at `place` belongs to the sign before it."""
+    char = line[place]
+    if line[place - 1] == _JOINER or get_cwidth(char) == 0 or "\U0001f3fb" <= char <= "\U0001f3ff":
+        return True
+    if not _is_flag(char):
+        return False
+    flags = place
+    while flags > start and _is_flag(line[flags - 1]):
+        flags -= 1
+    return (place - flags) % 2 == 1  # two letters make a flag
+
+
+def _is_flag(char: str) -> bool:
+    return "\U0001f1e6" <= char <= "\U0001f1ff"

@@ -1,0 +1,60 @@
+"""Which model answers, and how another takes its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agent_shell import Agent, AgentShellError
+from agent_shell_cli.models import Model, open_model
+from agent_shell_cli.repl.dispatch import Dispatch
+
+__all__ = ["Switch"]
+
+
+class Switch:
+    """Has `dispatch` ask one model at a time, which is loaded and let go of here."""
+
+    dispatch: Dispatch
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._on_progress: Callable[[str], None] = lambda _: None
+
+    @property
+    def name(self) -> str:
+        """The name of the model that answers."""
+        return self._model.name
+
+    @property
+    def note(self) -> str:
+        """What a user should know of it before the first turn."""
+        return self._model.note
+
+    @property
+    def agent(self) -> Agent:
+        """What answers."""
+        return self._model.agent
+
+    def start(self, on_progress: Callable[[str], None]) -> None:
+        """Loads it in the background; `on_progress` gets a line to show, "" at the end."""
+        self._on_progress = on_progress
+        self._model.start(on_progress)
+
+    async def close(self) -> None:
+        """Lets go of it."""
+        await self._model.close()
+
+    async def change(self, name: str) -> str:
+        """Has the model called `name` answer from here on; what came of it, in words."""
+        if not name:
+            return f"{self.name} answers; /model NAME changes it"
+        try:
+            model = open_model(name)
+        except AgentShellError as error:
+            return f"{error}\n{self.name} still answers"
+        before, self._model = self._model, model
+        self.dispatch.agent = model.agent
+        model.start(self._on_progress)
+        await before.close()
+        note = f"\n{model.note}" if model.note else ""
+        return f"{name} answers from here on{note}"

@@ -1,0 +1,266 @@
+# ruff: noqa: RUF001 (the prompt sign is what is meant)
+"""The queue under the fingers: choosing, editing, moving and promoting what waits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.document import Document
+
+from agent_shell_cli.repl.arranger import Arranger
+from agent_shell_cli.repl.panel import Panel
+from agent_shell_cli.repl.speaker import Speaker
+from agent_shell_cli.repl.view import View
+from agent_shell_cli.verbs import KEYS, Act, Mode
+from support import StepAgent, new_session
+from support_repl import CTRL_C, ENTER, Stage, stage
+
+ALT_UP, ALT_DOWN, CTRL_UP, CTRL_DOWN = "\x1b[1;3A", "\x1b[1;3B", "\x1b[1;5A", "\x1b[1;5B"
+DELETE, ESC, CTRL_S = "\x1b[3~", "\x1b", "\x13"
+ALT_D, ALT_I, ALT_N, ALT_Z = "\x1bd", "\x1bi", "\x1bn", "\x1bz"
+
+
+async def queue(shell: Stage, *texts: str) -> None:
+    """Sends inputs: the first one's turn runs, and the others wait."""
+    shell.type(*(f"{text}{ENTER}" for text in texts))
+    await shell.until(lambda: shell.agent.turns == [texts[0]])
+    await shell.until(*(f"{place}  {text}" for place, text in enumerate(texts, 1)))
+
+
+async def test_alt_up_and_down_choose_what_waits(tmp_path: Path) -> None:
+    """Alt+Up begins at the newest; below it, Alt+Down comes back to the draft."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two", "three")
+        shell.type("draft", ALT_UP)
+        await shell.until("\n❯ 3  three\nEnter edits", "❯ draft")
+        shell.type(ALT_UP)
+        await shell.until("\n❯ 2  two\n  3  three\nEnter edits")
+        shell.type(ALT_UP, ALT_DOWN, ALT_DOWN)
+        await shell.until("  2  two\n  3  three\n❯ draft")
+
+
+async def test_typing_is_about_the_draft_again(tmp_path: Path) -> None:
+    """No letter is taken for a command: whoever types has left the chosen input."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two")
+        shell.type(ALT_UP)
+        await shell.until("❯ 2  two")
+        shell.type("d")
+        await shell.until("  2  two\n❯ d")
+
+
+async def test_an_input_is_edited_in_its_place(tmp_path: Path) -> None:
+    """It does not run meanwhile, what is behind it does, and the draft comes back to the letter."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two", "three")
+        shell.type("my draft", ALT_UP, ALT_UP, ENTER)
+        await shell.until("2  being edited · two", "editing 2: it waits", "\n2 ❯ two")
+        shell.agent.end("first")
+        await shell.until(lambda: shell.agent.turns == ["one", "three"])
+        shell.type(" and more", ENTER)
+        await shell.until("  2  two and more\n❯ my draft")
+        shell.agent.end("third")
+        await shell.until(lambda: shell.agent.turns == ["one", "three", "two and more"])
+
+
+@pytest.mark.parametrize("key", [ESC, CTRL_C])
+async def test_an_edit_can_be_given_up(tmp_path: Path, key: str) -> None:
+    """Esc and Ctrl-C leave the input as it was; the turn goes on."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two")
+        shell.type("draft", ALT_UP, ENTER, "xyz")
+        await shell.until("\n2 ❯ twoxyz")
+        shell.type(key)
+        await shell.until("  2  two\n❯ draft")
+        shell.agent.end("first")
+        await shell.until(lambda: shell.agent.turns == ["one", "two"])
+
+
+async def test_what_is_withdrawn_comes_back_in_its_place(tmp_path: Path) -> None:
+    """Delete withdraws the chosen input, Alt+Z puts its text back where it was."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two", "three", "four")
+        shell.type(ALT_UP, ALT_UP, DELETE)
+        await shell.until("  2  two\n❯ 4  four\nEnter edits")
+        shell.type(ALT_Z)
+        await shell.until("  2  two\n  5  three\n❯ 4  four", "1 input back in the queue")
+
+
+async def test_changes_are_taken_back_one_by_one(tmp_path: Path) -> None:
+    """Edits, moves and withdrawals are undone in the opposite order, until none is left."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two", "three")
+        shell.type("/edit 2 TWO", ENTER, "/move 3 1", ENTER, "/clear", ENTER)
+        await shell.until("2 follow-ups withdrawn (/undo brings them back)")
+        shell.type("/undo", ENTER)
+        await shell.until("  4  three\n  5  TWO")
+        shell.type("/undo", ENTER)
+        await shell.until("that can't be taken back: it has started, or was withdrawn")
+        shell.type("/undo", ENTER)
+        await shell.until("  4  three\n  5  TWO\nthat can't")
+        shell.type("/undo", ENTER)
+        await shell.until("there is nothing to take back")
+
+
+async def test_the_chosen_input_is_moved(tmp_path: Path) -> None:
+    """Ctrl+Up and Ctrl+Down move it by one place, Alt+N to the head of the queue."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two", "three", "four")
+        shell.type(ALT_UP, CTRL_UP)
+        await shell.until("  2  two\n❯ 4  four\n  3  three\n")
+        shell.type(CTRL_DOWN)
+        await shell.until("  2  two\n  3  three\n❯ 4  four\n")
+        shell.type(ALT_N)
+        await shell.until("❯ 4  four\n  2  two\n  3  three\n")
+        shell.agent.end("first")
+        await shell.until(lambda: shell.agent.turns == ["one", "four"])
+
+
+async def test_the_chosen_input_steers_the_turn(tmp_path: Path) -> None:
+    """Ctrl+S gives it to the running turn, which takes it in at its next safe point."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two", "three")
+        shell.type(ALT_UP, CTRL_S)
+        await shell.until("↳ 3  three\n  2  two\n❯")
+        shell.agent.say("more")
+        await shell.until("↳ 3  three\nmore\n  2  two")
+
+
+async def test_the_chosen_input_interrupts_the_turn(tmp_path: Path) -> None:
+    """Alt+I stops the running turn and runs it instead; the queue is not held."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two", "three")
+        shell.type(ALT_UP, ALT_I)
+        await shell.until("interrupted by a newer input", "❯ 3  three\n  2  two")
+        assert shell.agent.turns == ["one", "three"]
+
+
+async def test_the_same_by_commands(tmp_path: Path) -> None:
+    """What the keys do to the chosen input, commands do to one that is named by its number."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two", "three", "four")
+        shell.type("/next 4", ENTER)
+        await shell.until("  4  four\n  2  two\n  3  three\n❯")
+        shell.type("/move 2 3", ENTER)
+        await shell.until("  4  four\n  3  three\n  2  two\n❯")
+        shell.type("/steer 2", ENTER)
+        await shell.until("↳ 2  two\n  4  four\n  3  three\n❯")
+        shell.type("/interrupt 3", ENTER)
+        await shell.until(lambda: shell.agent.turns == ["one", "three"])
+        await shell.until("❯ 3  three\n  2  steer · two\n  4  four\n❯")
+
+
+async def test_an_input_that_has_just_started_is_not_changed(tmp_path: Path) -> None:
+    """The item is addressed by its id; the user is told that it has started."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two")
+        shell.agent.end("first")
+        await shell.until(lambda: shell.agent.turns == ["one", "two"])
+        shell.type("/edit 2 other", ENTER)
+        await shell.until("number 2 has just started: Esc interrupts it")
+        shell.type("/drop 1", ENTER)
+        await shell.until("number 1 does not wait: it has ended or never was")
+
+
+async def test_the_choice_ends_when_the_chosen_one_starts(tmp_path: Path) -> None:
+    """No key acts on another input because the queue moved underneath."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two", "three")
+        shell.type(ALT_UP, ALT_UP)
+        await shell.until("❯ 2  two\n  3  three")
+        shell.agent.end("first")
+        await shell.until("❯ 2  two\n  3  three\n❯")
+        shell.type(DELETE, "x")
+        await shell.until("  3  three\n❯ x")
+
+
+class FakeSpeaker:
+    """Keeps what is said."""
+
+    linear = False
+
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+
+    def refresh(self) -> None:
+        pass
+
+
+async def test_what_is_edited_while_it_is_withdrawn_stays_in_the_draft() -> None:
+    """Nothing typed is lost: Enter sends it as a new input, and then the draft comes back."""
+    engine, session = new_session(StepAgent())
+    await session.submit("one")
+    id = (await session.submit("two")).id
+    view, speaker, draft = View(), cast("Speaker", FakeSpeaker()), Buffer()
+    panel = Panel(Arranger(session, view, speaker), view, speaker, draft)
+    draft.document = Document("my draft", 2)
+    panel.act(Act.UP, [id])
+    panel.act(Act.EDIT, [id])
+    assert (panel.mode, draft.text) == (Mode.EDITING, "two")
+    draft.insert_text("!")
+    session.remove(id)
+    panel.gone(id)
+    assert (panel.mode, draft.text) == (Mode.WRITING, "two!")
+    panel.sent()
+    assert draft.document == Document("my draft", 2)
+    await engine.close(drain=False)
+
+
+async def test_esc_interrupts_and_holds_the_queue(tmp_path: Path) -> None:
+    """The draft is never touched, and an empty Enter goes on."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two")
+        shell.type("draft")
+        await shell.until("❯ draft")
+        shell.type(ESC)
+        await shell.until("✗ interrupted", "‖ held: the answer was interrupted", "\n❯ draft")
+        shell.type(ESC)
+        shell.type("\x15")
+        await shell.until(lambda: shell.screen.text.endswith("\n❯"))
+        shell.type(ENTER)
+        await shell.until(lambda: shell.agent.turns == ["one", "two"])
+
+
+async def test_ctrl_s_steers_with_the_draft(tmp_path: Path) -> None:
+    """The draft is given to the running turn, whatever Enter means."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one")
+        shell.type("faster", CTRL_S)
+        await shell.until("↳ 2  faster\n❯")
+        shell.agent.say("ok")
+        await shell.until("↳ 2  faster\nok\n❯")
+
+
+async def test_the_chosen_one_is_in_sight_of_thousands(tmp_path: Path) -> None:
+    """What does not fit is folded on both sides of the chosen input."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "go")
+        shell.type(*(f"input {i}{ENTER}" for i in range(300)))
+        await shell.until("… 292 more\n❯")
+        shell.type(ALT_UP)
+        await shell.until("… 292 more\n  294  input 292\n", "\n❯ 301  input 299\nEnter edits")
+        shell.type(*[ALT_UP] * 100)
+        await shell.until("❯ 201  input 199\n  202  input 200\n  … 99 more\n")
+
+
+async def test_the_running_turn_is_named(tmp_path: Path) -> None:
+    """Under the answer stand the input that runs, for how long, and about how much it has said."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one")
+        await shell.until("▸ 1 · ")
+        shell.agent.say("x" * 400)
+        await shell.until(lambda: any(line.endswith("≈ 100 tokens") for line in shell.screen.lines))
+
+
+def test_no_key_means_two_things() -> None:
+    """In each mode a sequence of keys has one meaning at most."""
+    for mode in Mode:
+        presses = [p for key in KEYS if key.act(mode) is not None for p in key.presses]
+        assert len(presses) == len(set(presses))
+    assert {act for key in KEYS for mode in Mode if (act := key.act(mode))} == set(Act)
