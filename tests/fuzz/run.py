@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -86,7 +88,7 @@ def _save(name: str, inputs: list[bytes]) -> None:
 def _fuzz_with_atheris(name: str, options: argparse.Namespace) -> None:
     """Fuzzes one target with libFuzzer, which ends the process."""
     try:
-        import atheris  # type: ignore[import-not-found, unused-ignore]
+        atheris: Any = importlib.import_module("atheris")
     except ImportError:
         sys.exit("atheris is not installed: pip install atheris")
     with atheris.instrument_imports(include=["agent_shell", "agent_shell_cli"]):
