@@ -274,12 +274,13 @@ class Ledger:
         """The next worker has taken the session: what it says, and what the file says now."""
         cut = next((turn for turn in before.turns if turn.state == "running"), None)
         said = opened["cut_off"]
-        if (said is None) != (cut is None):
-            self.fault("interrupted", f"the turn {cut} was cut off, and told was {said}")
-        elif cut is not None:
-            now = next(turn for turn in after.turns if turn.number == cut.number)
-            if now.state != "interrupted" or not cut.answer == now.answer == said["answer"]:
-                self.fault("interrupted", f"{cut} was cut off, and is {now}")
+        told = cut or _left_cut_off(before)
+        if (said is None) != (told is None):
+            self.fault("interrupted", f"the turn {told} was cut off, and told was {said}")
+        elif told is not None:
+            now = next(turn for turn in after.turns if turn.number == told.number)
+            if now.state != "interrupted" or not told.answer == now.answer == said["answer"]:
+                self.fault("interrupted", f"{told} was cut off, and is {now}")
         expected = [*([] if cut is None else [cut.id]), *before.queue]
         for id in set(expected) ^ set(after.queue):
             self.fault("lost", f"{id} did or does not wait any more")
@@ -340,3 +341,12 @@ _TOLD: dict[str, Callable[[Ledger, dict[str, Any]], None]] = {
     "turn.ended": Ledger._ended,
     "receipt": Ledger._receipt,
 }
+
+
+def _left_cut_off(file: Snapshot) -> Turn | None:
+    """A turn that a worker found cut off, and was killed before anything came of it."""
+    last = file.turns[-1] if file.turns else None
+    if last is None or last.state != "interrupted":
+        return None
+    row = file.rows.get(last.id)
+    return last if row is not None and (row.state, row.turn) == ("queued", last.number) else None

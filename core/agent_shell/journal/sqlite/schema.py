@@ -113,10 +113,10 @@ def connect(
     except sqlite3.Error as error:
         raise JournalError(describe(path, error)) from error
     try:
+        _load(path, connection)
         connection.execute("PRAGMA foreign_keys = ON")
         if not read_only:
             connection.execute(f"PRAGMA synchronous = {synchronous}")
-        _load(path, connection)
     except sqlite3.Error as error:
         connection.close()
         raise JournalError(describe(path, error)) from error
