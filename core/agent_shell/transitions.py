@@ -163,11 +163,8 @@ def _insert_next(state: SessionState, follow_up: FollowUp) -> int:
     """Puts it at the head of the queue; returns its position there."""
     place = 0
     if follow_up.lane is Lane.STEER:
-        # One that came too late still follows what it came after: the interrupt, and
-        # the steers before it.
+        # One that came too late still follows the interrupt that it came after.
         place = int(_interrupt_waits(state))
-        steers = itertools.islice(state.queue, place, None)
-        place += sum(1 for _ in itertools.takewhile(lambda f: f.lane is Lane.STEER, steers))
     state.queue.insert(place, follow_up)
     return place + 1
 

@@ -127,7 +127,7 @@ def test_a_steer_behind_an_interrupt_runs_behind_it():
     decide(state, Submit(follow_up(3, Lane.STEER)), NOW)
     decide(state, Submit(follow_up(4, Lane.INTERRUPT)), NOW)
     decide(state, Submit(follow_up(5, Lane.STEER)), NOW)
-    assert [f.id for f in state.queue] == ["f4", "f3", "f5", "f2"]
+    assert [f.id for f in state.queue] == ["f4", "f5", "f3", "f2"]
 
 
 def test_a_batch_that_was_not_recorded_did_not_happen():

@@ -58,7 +58,7 @@ class Reference:
             steers_nothing = new.lane == "steer" and not self.running
             self.put(new, at_the_end=steers_nothing or new.lane in ("queue", "merge"))
 
-    def put(self, item: FollowUp, at_the_end: bool, typed: bool = True) -> None:
+    def put(self, item: FollowUp, at_the_end: bool, typed: bool = False) -> None:
         if at_the_end:
             self.queue.append(item)
         elif item.lane == "interrupt":
