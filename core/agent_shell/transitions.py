@@ -372,9 +372,8 @@ def _promote(state: SessionState, command: Promote, now: float) -> list[Effect]:
 
 def _promote_next(state: SessionState, command: Promote, now: float) -> list[Effect]:
     follow_up = _take(state, command)
-    behind = command.lane is Lane.STEER and _interrupt_waits(state)
-    state.queue.insert(1 if behind else 0, follow_up)
-    return [FollowUpMoved(state.key, now, follow_up.id, 2 if behind else 1, follow_up.lane)]
+    place = _insert_next(state, follow_up)
+    return [FollowUpMoved(state.key, now, follow_up.id, place, follow_up.lane)]
 
 
 def _promote_now(state: SessionState, command: Promote, now: float) -> list[Effect]:

@@ -58,7 +58,7 @@ class Reference:
             steers_nothing = new.lane == "steer" and not self.running
             self.put(new, at_the_end=steers_nothing or new.lane in ("queue", "merge"))
 
-    def put(self, item: FollowUp, at_the_end: bool, typed: bool = False) -> None:
+    def put(self, item: FollowUp, at_the_end: bool) -> None:
         if at_the_end:
             self.queue.append(item)
         elif item.lane == "interrupt":
@@ -67,14 +67,12 @@ class Reference:
         else:
             self.steering.append(item)
             if not self.running or self.stopped_by:
-                self.too_late(typed)
+                self.too_late()
         self.loop()
 
-    def too_late(self, typed: bool = False) -> None:
-        """What can steer nothing any more runs next: behind an interrupt, and older steers."""
+    def too_late(self) -> None:
+        """What can steer nothing any more runs next, behind an interrupt that waits."""
         behind = int([item.lane for item in self.queue[:1]] == ["interrupt"])
-        while typed and [item.lane for item in self.queue[behind : behind + 1]] == ["steer"]:
-            behind += 1
         self.queue[behind:behind], self.steering = self.steering, []
 
     def stop(self, by: str, hold: str = "") -> None:
@@ -129,7 +127,7 @@ class Reference:
     def promote(self, id: str, lane: Any) -> None:
         self.queue.remove(item := self.waiting(id))
         item.lane, item.held_back = lane, False
-        self.put(item, at_the_end=False, typed=False)
+        self.put(item, at_the_end=False)
 
     def move(self, id: str, position: int) -> None:
         item = self.waiting(id)
