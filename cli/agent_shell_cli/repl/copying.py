@@ -10,6 +10,8 @@ import shutil
 import sys
 from collections.abc import Mapping
 
+from agent_shell_cli.repl.terminal import through_tmux
+
 __all__ = ["copy", "osc52"]
 
 # The longest that terminals take, encoded; several drop a longer one without a word.
@@ -22,8 +24,7 @@ def osc52(text: str, env: Mapping[str, str]) -> str | None:
     encoded = base64.b64encode(text.encode(errors="replace")).decode()
     if len(encoded) > _LONGEST:
         return None
-    sequence = f"\x1b]52;c;{encoded}\a"
-    return f"\x1bPtmux;\x1b{sequence}\x1b\\" if "TMUX" in env else sequence
+    return through_tmux(f"\x1b]52;c;{encoded}\a", env)
 
 
 async def copy(text: str, env: Mapping[str, str] | None = None) -> str | None:

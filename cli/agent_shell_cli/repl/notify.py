@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent_shell_cli.printable import printable_line
+from agent_shell_cli.repl.terminal import through_tmux
 
 __all__ = ["notification"]
 
@@ -33,12 +34,5 @@ def notification(
             name in f"{env.get('TERM', '')} {env.get('TERM_PROGRAM', '')}" for name in _AS_RXVT
         )
         body = f"777;notify;agent-shell;answered: {about}" if rxvt else f"9;answered: {about}"
-        said = _through_tmux(f"\x1b]{body}\x1b\\", env)
+        said = through_tmux(f"\x1b]{body}\x1b\\", env)
     return f"{said}\a" if bell else said
-
-
-def _through_tmux(sequence: str, env: Mapping[str, str]) -> str:
-    """Wrapped as tmux wants what it is to hand on (where `allow-passthrough` is set)."""
-    if "TMUX" not in env:
-        return sequence
-    return f"\x1bPtmux;{sequence.replace(chr(27), chr(27) * 2)}\x1b\\"

@@ -25,7 +25,7 @@ from prompt_toolkit.output.plain_text import PlainTextOutput
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.utils import get_term_environment_variable, is_dumb_terminal
 
-__all__ = ["FrameOutput", "LineOutput", "Terminal", "grown_rows", "reflows"]
+__all__ = ["FrameOutput", "LineOutput", "Terminal", "grown_rows", "reflows", "through_tmux"]
 
 # Whether it is our own text that the prompt makes room for; known in the task that writes.
 _WRITING: ContextVar[bool] = ContextVar("writing", default=False)
@@ -149,6 +149,16 @@ def reflows(environ: Mapping[str, str]) -> bool:
         or environ.get("TERM_PROGRAM", "") in _REFLOWING_PROGRAMS
         or environ.get("TERM", "").startswith(_REFLOWING_TERMS)
     )
+
+
+def through_tmux(sequence: str, env: Mapping[str, str]) -> str:
+    """A sequence for the terminal, in tmux wrapped so that it is handed on.
+
+    tmux does so where `allow-passthrough` is set.
+    """
+    if "TMUX" not in env:
+        return sequence
+    return f"\x1bPtmux;{sequence.replace(chr(27), chr(27) * 2)}\x1b\\"
 
 
 def grown_rows(widths: list[int], columns: int) -> int:
