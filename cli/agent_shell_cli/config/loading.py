@@ -6,6 +6,7 @@ mends a configuration wants to see all of it.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -62,6 +63,7 @@ class Configuration:
         )
 
 
+@functools.cache  # several parts ask for it, and all are to see the same
 def configuration() -> Configuration:
     """The configuration of this process, without the command line; raises `ConfigError`."""
     return require(load())

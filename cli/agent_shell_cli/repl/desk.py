@@ -63,6 +63,7 @@ class Desk:
         self._write = write
         self._width = width
         self._spending = Spending()
+        self._folder = _folder()
         self._answers: deque[tuple[int, str]] = deque(maxlen=_ANSWERS)
 
     def status(self, count: int) -> str:
@@ -70,7 +71,7 @@ class Desk:
         names = {
             "model": self._switch.name,
             "session": self._options.session,
-            "folder": Path.cwd().name,
+            "folder": self._folder,
         }
         parts = self._options.settings.status
         return printable_line(status(parts, self._spending, names, count))
@@ -172,6 +173,14 @@ class Desk:
         if not isinstance(self._journal, SqliteJournal):
             raise AgentShellError("this session is in memory alone; --journal names a file")
         return self._journal
+
+
+def _folder() -> str:
+    """The name of the working directory; "" where it was removed."""
+    try:
+        return Path.cwd().name
+    except OSError:
+        return ""
 
 
 def _exported(journal: Path, key: str, named: str) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 from agent_shell import Agent, AgentEvent, Delta, Exchange, FollowUp, Turn
 from agent_shell.agents.base import finish
@@ -30,15 +29,9 @@ class Dispatch:
     what came of it.
     """
 
-    def __init__(
-        self,
-        agent: Agent,
-        change_model: Callable[[str], Awaitable[str]],
-        folder: Path,
-    ) -> None:
+    def __init__(self, agent: Agent, change_model: Callable[[str], Awaitable[str]]) -> None:
         self.agent = agent
         self._change_model = change_model
-        self._folder = folder
 
     async def run(self, turn: Turn) -> AsyncIterator[AgentEvent]:
         """Answers the turn, or does what the line says."""
@@ -54,7 +47,7 @@ class Dispatch:
 
     async def _obey(self, line: str) -> AsyncIterator[AgentEvent]:
         if line.startswith("!"):
-            async with contextlib.aclosing(run_line(line.lstrip("!"), self._folder)) as output:
+            async with contextlib.aclosing(run_line(line.lstrip("!"))) as output:
                 async for piece in output:
                     yield Delta(piece)
         else:

@@ -39,7 +39,7 @@ async def converse(
     `folder` is where the inputs are kept. The journal stays open, the model not.
     """
     switch = Switch(model)
-    dispatch = Dispatch(model.agent, switch.change, Path.cwd())
+    dispatch = Dispatch(model.agent, switch.change)
     switch.dispatch = dispatch
     hold = options.on_failure in (None, OnFailed.HOLD, OnFailed.STOP)
     engine = Engine(

@@ -22,7 +22,7 @@ class Panel:
     """What is chosen or edited, in `view`; `draft` is the buffer that the user writes in."""
 
     def __init__(self, arranger: Arranger, view: View, speaker: Speaker, draft: Buffer) -> None:
-        self.arranger = arranger
+        self._arranger = arranger
         self._view = view
         self._speaker = speaker
         self._draft = draft
@@ -69,7 +69,7 @@ class Panel:
     def give_up(self) -> None:
         """Leaves what is edited as it was, and takes the draft up again."""
         if (id := self._view.edited) is not None:
-            self.arranger.let_go(id)
+            self._arranger.let_go(id)
             self._end_edit()
 
     def gone(self, id: str) -> None:
@@ -105,28 +105,28 @@ class Panel:
             case Act.DROP:
                 self._drop(id, waiting)
             case Act.MOVE_UP:
-                self.arranger.step(id, -1)
+                self._arranger.step(id, -1)
             case Act.MOVE_DOWN:
-                self.arranger.step(id, 1)
+                self._arranger.step(id, 1)
             case Act.NEXT:
-                self.arranger.move(id, 1)
+                self._arranger.move(id, 1)
             case Act.STEER:
                 self._view.chosen = None
-                self.arranger.steer(id)
+                self._arranger.steer(id)
             case Act.INTERRUPT:
                 self._view.chosen = None
-                self.arranger.interrupt(id)
+                self._arranger.interrupt(id)
             case _:
                 pass
 
     def _drop(self, id: str, waiting: list[str]) -> None:
         place = waiting.index(id) if id in waiting else 0
         rest = [other for other in waiting if other != id]
-        self.arranger.drop(id)
+        self._arranger.drop(id)
         self._view.chosen = rest[min(place, len(rest) - 1)] if rest else None
 
     def _begin_edit(self, id: str) -> None:
-        text = self.arranger.hold_back(id)
+        text = self._arranger.hold_back(id)
         self._view.chosen = None
         if text is not None:
             if self._aside is None:
@@ -139,8 +139,8 @@ class Panel:
         assert id is not None
         if not text.strip():
             self._speaker.notice("an empty input can't wait: Esc leaves it, /drop withdraws it")
-        elif self.arranger.edit(id, text):
-            self.arranger.let_go(id)
+        elif self._arranger.edit(id, text):
+            self._arranger.let_go(id)
             self._end_edit()
 
     def _end_edit(self) -> None:

@@ -101,7 +101,7 @@ class Shell:
         folder: Path,
     ) -> None:
         self._options = options
-        self._model = switch
+        self._switch = switch
         self._terminal = terminal
         self._look = look
         self._journal = opened.journal
@@ -191,7 +191,7 @@ class Shell:
             self._options.interrupted,
             self._prompt.default_buffer,
         )
-        self._model.start(self._speaker.loading)
+        self._switch.start(self._speaker.loading)
         if isinstance(self._journal, SqliteJournal):
             self._spawn(adopt_inbox(session, self._journal))
         return self._owner
@@ -212,7 +212,7 @@ class Shell:
             await self._renderer.commit()
             return count
         finally:
-            await self._model.close()
+            await self._switch.close()
 
     # What the keys do
 
@@ -440,9 +440,9 @@ class Shell:
     # What is said
 
     def _greet(self) -> None:
-        note = f"{self._model.note}\n" if self._model.note else ""
+        note = f"{self._switch.note}\n" if self._switch.note else ""
         self._speaker.say(
-            f"agent-shell · {self._model.name} · /help shows the commands\n{note}".rstrip()
+            f"agent-shell · {self._switch.name} · /help shows the commands\n{note}".rstrip()
         )
 
     def _say_left(self, left: list[FollowUp], count: int) -> None:

@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
-from pathlib import Path
 
 from agent_shell import AgentError
 
@@ -26,13 +25,13 @@ _KEPT = 1 << 18
 _GRACE_S = 0.1
 
 
-async def run_line(command: str, folder: Path | None = None) -> AsyncGenerator[str, None]:
+async def run_line(command: str) -> AsyncGenerator[str, None]:
     """The output of `command`, errors included, in pieces; the last says how it ended, if badly.
 
     Ends when the shell does, whatever it left in the background. Whoever stops
     listening ends all that it started. Raises `AgentError` where no shell can be run.
     """
-    process, output = await _start(command, folder)
+    process, output = await _start(command)
     try:
         decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         room, dropped = _KEPT, 0
@@ -48,7 +47,7 @@ async def run_line(command: str, folder: Path | None = None) -> AsyncGenerator[s
         await _stop(process)
 
 
-async def _start(command: str, folder: Path | None) -> tuple[asyncio.subprocess.Process, int]:
+async def _start(command: str) -> tuple[asyncio.subprocess.Process, int]:
     """The shell, and the descriptor that its output comes out of."""
     if sys.platform == "win32":
         raise AgentError("lines for the shell are not run on Windows")
@@ -63,7 +62,6 @@ async def _start(command: str, folder: Path | None) -> tuple[asyncio.subprocess.
             stdin=asyncio.subprocess.DEVNULL,
             stdout=writing,
             stderr=writing,
-            cwd=folder,
             start_new_session=True,
         )
     except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from agent_shell import AgentEvent, Delta, Engine, Exchange, Notice, State, Turn
 from agent_shell_cli.repl.aside import ask_aside
@@ -32,7 +31,7 @@ async def change_model(name: str) -> str:
 
 
 def dispatch(agent: Recall) -> Dispatch:
-    return Dispatch(agent, change_model, Path.cwd())
+    return Dispatch(agent, change_model)
 
 
 async def answers(agent: Dispatch, *lines: tuple[str, str]) -> list[str]:

@@ -18,8 +18,8 @@ def _sh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELL", "/bin/sh")
 
 
-async def output(command: str, folder: Path | None = None) -> str:
-    return "".join([piece async for piece in run_line(command, folder)])
+async def output(command: str) -> str:
+    return "".join([piece async for piece in run_line(command)])
 
 
 def is_running(pid: int) -> bool:
@@ -34,9 +34,12 @@ async def test_output_and_errors_come_in_order() -> None:
     assert await output("echo one; echo two >&2; printf three") == "one\ntwo\nthree"
 
 
-async def test_it_runs_in_the_folder_without_input(tmp_path: Path) -> None:
+async def test_it_runs_in_the_folder_without_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its folder is the shell's, and whoever reads its input finds the end of it."""
-    assert await output("pwd; cat", tmp_path) == f"{tmp_path}\n"
+    monkeypatch.chdir(tmp_path)
+    assert await output("pwd; cat") == f"{tmp_path}\n"
 
 
 @pytest.mark.parametrize(
