@@ -22,6 +22,7 @@ from agent_shell._version import __version__
 from agent_shell_cli.config import configuration
 from agent_shell_cli.config_command import register as register_config
 from agent_shell_cli.exits import EXIT_CODES_HELP, Exit, UsageError, exit_of
+from agent_shell_cli.flags import Debug
 from agent_shell_cli.models import open_model
 from agent_shell_cli.options import (
     ChatOptions,
@@ -164,7 +165,6 @@ _Color = Annotated[
     bool | None,
     typer.Option("--color/--no-color", help="Colour; by default on a terminal without NO_COLOR."),
 ]
-_Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
 _N = Annotated[int, typer.Option("--n", min=1, help="Follow-ups a session.")]
 _Sessions = Annotated[int, typer.Option(min=1, help="Sessions at once.")]
 _Producers = Annotated[int, typer.Option(min=1, help="Concurrent producers.")]
@@ -209,7 +209,7 @@ def chat(
     journal: _Journal = None,
     plain: _Plain = None,
     color: _Color = None,
-    debug: _Debug = False,
+    debug: Debug = False,
 ) -> None:
     """Talk to a model; with a pipe or a file as input or output, in scripted mode.
 
@@ -279,7 +279,7 @@ def stress(
     seed: _Seed = None,
     json_: _Json = False,
     color: _Color = None,
-    debug: _Debug = False,
+    debug: Debug = False,
 ) -> None:
     """Flood a session while its first turn runs, and prove that the stack stays flat.
 
@@ -322,7 +322,7 @@ def models_list() -> None:
 
 
 @models_app.command("pull")
-def models_pull(color: _Color = None, debug: _Debug = False) -> None:
+def models_pull(color: _Color = None, debug: Debug = False) -> None:
     """Fetch the local model now, not on its first use."""
     from agent_shell_cli import models_command
 

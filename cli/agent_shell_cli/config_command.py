@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from agent_shell_cli.config import Configuration, listing, load, places
 from agent_shell_cli.config.loading import require
 from agent_shell_cli.config.showing import as_document
+from agent_shell_cli.flags import Debug, Json
 
 __all__ = ["register"]
 
-_Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
-_Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
 
 config_app = typer.Typer(
     help="The configuration: every key, its value and where that comes from.",
@@ -28,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 @config_app.callback(invoke_without_command=True)
-def _show(context: typer.Context, json_: _Json = False, debug: _Debug = False) -> None:
+def _show(context: typer.Context, json_: Json = False, debug: Debug = False) -> None:
     """Print every key, its value and where that comes from; what is wrong, on standard error.
 
     The exit code is 2 where something is wrong: those values do not count.

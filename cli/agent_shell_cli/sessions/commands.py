@@ -12,6 +12,7 @@ import typer
 
 from agent_shell import Lane
 from agent_shell_cli.exits import EXIT_CODES_HELP, UsageError
+from agent_shell_cli.flags import Debug, Json
 from agent_shell_cli.journals import journal_path
 
 __all__ = ["register"]
@@ -43,9 +44,6 @@ _Journal = Annotated[
         "--journal", metavar="PATH", help="The journal; by default in the user-data folder."
     ),
 ]
-_Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
-# `main` looks for it.
-_Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
 
 sessions_app = typer.Typer(
     help="What is kept: list, show, export, fork, rename and delete sessions.",
@@ -79,8 +77,8 @@ def _send(
         float | None, typer.Option(min=0, metavar="S", help="With --wait: at most so many seconds.")
     ] = None,
     journal: _Journal = None,
-    json_: _Json = False,
-    _debug: _Debug = False,
+    json_: Json = False,
+    _debug: Debug = False,
 ) -> None:
     """Put a follow-up into a session, also while a shell has it open.
 
@@ -107,8 +105,8 @@ def _doctor(
         ),
     ] = False,
     journal: _Journal = None,
-    json_: _Json = False,
-    _debug: _Debug = False,
+    json_: Json = False,
+    _debug: Debug = False,
 ) -> None:
     """Say what is wrong with this installation, and how to mend it.
 
@@ -127,7 +125,7 @@ def _sessions(context: typer.Context) -> None:
 
 
 @sessions_app.command("list")
-def _list(journal: _Journal = None, json_: _Json = False, _debug: _Debug = False) -> None:
+def _list(journal: _Journal = None, json_: Json = False, _debug: Debug = False) -> None:
     """List the sessions, the last used one first."""
     from agent_shell_cli.sessions.listing import list_sessions
 
@@ -135,9 +133,7 @@ def _list(journal: _Journal = None, json_: _Json = False, _debug: _Debug = False
 
 
 @sessions_app.command("show")
-def _show(
-    key: _Key, journal: _Journal = None, json_: _Json = False, _debug: _Debug = False
-) -> None:
+def _show(key: _Key, journal: _Journal = None, json_: Json = False, _debug: Debug = False) -> None:
     """Print the history of a session, the receipts, and what waits."""
     from agent_shell_cli.sessions.showing import show
 
@@ -152,7 +148,7 @@ def _export(
         str | None, typer.Option("-o", "--output", metavar="FILE", help="Else standard output.")
     ] = None,
     journal: _Journal = None,
-    _debug: _Debug = False,
+    _debug: Debug = False,
 ) -> None:
     """Write a session as Markdown, as a page that stands alone, or as JSON."""
     from agent_shell_cli.sessions.exporting import export
@@ -165,7 +161,7 @@ def _fork(
     key: _Key,
     new: Annotated[str, typer.Argument(metavar="NEW", help="The key of the new session.")],
     journal: _Journal = None,
-    _debug: _Debug = False,
+    _debug: Debug = False,
 ) -> None:
     """Make a new session with the history of another; what waits is not copied."""
     _check_name("NEW", new)
@@ -179,7 +175,7 @@ def _rename(
     key: _Key,
     title: Annotated[str, typer.Argument(metavar="TITLE", help='The title; "" for none.')],
     journal: _Journal = None,
-    _debug: _Debug = False,
+    _debug: Debug = False,
 ) -> None:
     """Give a session a title."""
     _check_unicode("TITLE", title)
@@ -195,7 +191,7 @@ def _delete(
         bool, typer.Option("--yes", "-y", help="Without a question; KEY is to be in full.")
     ] = False,
     journal: _Journal = None,
-    _debug: _Debug = False,
+    _debug: Debug = False,
 ) -> None:
     """Delete a session with all that was said and waits in it."""
     from agent_shell_cli.sessions.changing import delete
