@@ -198,7 +198,7 @@ def _by_rows(text: str, carry: Carry, width: int) -> tuple[int, Carry]:
     lines = text.split("\n")
     first = 0 if tail is None else max(0, tail.start - carry.lines)
     begin, *places = _row_places(lines, first, width)
-    boundary = _harmless(text, tail, begin, places)
+    boundary = _harmless(text, tail, begin, [one for one in places if _parts_words(text, one)])
     if not boundary:
         if len(text) <= _LIMIT or not places:
             return 0, carry
@@ -219,6 +219,11 @@ def _row_places(lines: Sequence[str], first: int, width: int) -> list[int]:
         places += [offset + start for start in row_starts(line, width)]
         offset += len(line) + 1
     return places
+
+
+def _parts_words(text: str, place: int) -> bool:
+    """Whether no word goes on at `place`; not every script has blanks between words."""
+    return text[place - 1] in " \n" or not text[place - 1 : place + 1].isascii()
 
 
 def _harmless(text: str, tail: _Tail | None, begin: int, places: list[int]) -> int:

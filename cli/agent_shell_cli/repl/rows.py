@@ -13,6 +13,8 @@ __all__ = ["Row", "cells", "cut", "part", "row_starts", "rows", "text_of"]
 # Style classes, each with a text that has no newline.
 Row = list[tuple[str, str]]
 
+# Behind which an address or a path can be cut with no word of it in two.
+_MARKS = frozenset("/.-_?&=:,;#")
 _JOINER = "\u200d"
 # Asks for the picture of the character before it, which may be twice as wide.
 _PICTURE = "\ufe0f"
@@ -66,7 +68,15 @@ def row_starts(line: str, width: int) -> list[int]:
         space = line.rfind(" ", start, end + 1)
         # An indent is no place to break at: nothing would stand before it.
         breakable = space > start and not line[start:space].isspace()
-        starts.append(space + 1 if breakable else end)
+        starts.append(space + 1 if breakable else _in_word(line, start, end))
+
+
+def _in_word(line: str, start: int, end: int) -> int:
+    """Where a word that is too long is cut: behind a mark, as in addresses, where one is near."""
+    for place in range(end, start + (end - start) // 2, -1):
+        if line[place - 1] in _MARKS:
+            return place
+    return end
 
 
 def cut(line: str, width: int, ellipsis: str) -> str:

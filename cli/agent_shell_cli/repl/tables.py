@@ -43,8 +43,11 @@ def table_rows(
         header = [[(f"{style} {_HEADER}", text) for style, text in cell] for cell in table.header]
         rows += _in_columns(header, table.aligns, widths, bar)
         rows.append([(_LINE, f"{dash}{cross}{dash}".join(dash * width for width in widths))])
-    for cells_ in table.body[first:]:
-        rows += _in_columns(cells_, table.aligns, widths, bar)
+    for number, row in enumerate(table.body[first:], first):
+        if number >= table.sample and not _keeps_words(row, widths):
+            rows += _record(table, row)
+        else:
+            rows += _in_columns(row, table.aligns, widths, bar)
     return rows
 
 
@@ -68,6 +71,12 @@ def _widths(table: Table, width: int) -> list[int] | None:
         widths[i] += more
         rest -= more
     return widths
+
+
+def _keeps_words(row: list[Row], widths: list[int]) -> bool:
+    """Whether each column is as wide as the words in its cell."""
+    words = ([cells(word) for word in text_of(cell).split()] for cell in row)
+    return all(max(sizes, default=0) <= width for sizes, width in zip(words, widths, strict=True))
 
 
 def _in_columns(row: list[Row], aligns: list[str], widths: list[int], bar: str) -> list[Row]:
@@ -104,9 +113,12 @@ def _records(table: Table, first: int) -> list[Row]:
     for row in table.body[first:]:
         if rows or first:
             rows.append([])
-        for name, cell in zip(table.header, row, strict=True):
-            rows.append([*_named(name), *cell])
+        rows += _record(table, row)
     return rows
+
+
+def _record(table: Table, row: list[Row]) -> list[Row]:
+    return [[*_named(name), *cell] for name, cell in zip(table.header, row, strict=True)]
 
 
 def _named(name: Sequence[tuple[str, str]]) -> Row:
