@@ -141,9 +141,10 @@ class Promote:
 
 @dataclass(slots=True)
 class TakeSteers:
-    """Turn `turn` has reached a safe point and takes in what is to steer it."""
+    """Turn `turn` has reached a safe point, `where`, and takes in what is to steer it."""
 
     turn: int
+    where: str = ""
 
 
 @dataclass(slots=True)

@@ -12,10 +12,12 @@ import datetime as dt
 __all__ = [
     "AgentError",
     "AgentShellError",
+    "BudgetSpent",
     "IdConflict",
     "InvalidText",
     "JournalError",
     "ModelUnreachable",
+    "ModelUnusable",
     "NotWaiting",
     "QueueFull",
     "RateLimited",
@@ -117,7 +119,14 @@ class ModelUnreachable(AgentError):
     """The model could not be reached or loaded.
 
     The follow-up was not consumed: it goes back to the head of the queue, and
-    the session holds.
+    the session holds. What the turn had produced is kept with it.
+    """
+
+
+class ModelUnusable(ModelUnreachable):
+    """The model answers, but not to us: no key, no credit, no such model.
+
+    Its text says what to do. The session holds as for `ModelUnreachable`.
     """
 
 
@@ -125,9 +134,16 @@ class RateLimited(AgentError):
     """The provider wants a pause.
 
     The follow-up goes back to the head of the queue, and the session holds for
-    `retry_after_s` seconds.
+    `retry_after_s` seconds. What the turn had produced is kept with it.
     """
 
     def __init__(self, reason: str, retry_after_s: float) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
+
+
+class BudgetSpent(AgentError):
+    """The turn would use more than the session may (see `state.Budget`).
+
+    The follow-up goes back to the head of the queue, and the session holds.
+    """

@@ -378,11 +378,11 @@ class Session:
             # Not told: its words have gone out as deltas.
             self._recorder.record([TurnPartial(self.key, self.now(), turn, id, text)], told=[])
 
-    def take_steers(self, turn: TurnState) -> list[FollowUp]:
-        """Hands the inbox over to the running turn `turn`, with its receipts."""
+    def take_steers(self, turn: TurnState, where: str) -> list[FollowUp]:
+        """Hands the inbox over to the running turn `turn`, with receipts that say `where`."""
         taken = turn.inbox
         if taken:
-            self._perform(TakeSteers(turn.number))
+            self._perform(TakeSteers(turn.number, where))
         return list(taken)
 
     # Carrying out

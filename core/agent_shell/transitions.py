@@ -400,7 +400,7 @@ def _take_steers(state: SessionState, command: TakeSteers, now: float) -> list[E
     if turn.number != command.turn:
         return []
     taken, turn.inbox = turn.inbox, ()
-    into = f"turn {turn.number}"
+    into = f"turn {turn.number} {command.where}".rstrip()
     return [Receipt(state.key, now, f.id, State.STEERED, into, turn.number, "") for f in taken]
 
 

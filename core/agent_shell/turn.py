@@ -41,8 +41,8 @@ class _Session(Protocol):
         """The last `limit` turns that are over, oldest first."""
         ...
 
-    def take_steers(self, turn: TurnState) -> list[FollowUp]:
-        """Hands the inbox over to the turn, with its receipts."""
+    def take_steers(self, turn: TurnState, where: str) -> list[FollowUp]:
+        """Hands the inbox over to the turn, with its receipts that say where it went in."""
         ...
 
     def keep_partial(self, turn: int, id: str, text: str) -> None:
@@ -100,9 +100,9 @@ class RunningTurn:
         """The last `limit` turns of the session, oldest first."""
         return await self._session.history(limit)
 
-    def take_steers(self) -> list[FollowUp]:
+    def take_steers(self, where: str = "", /) -> list[FollowUp]:
         """Empties the steer inbox."""
-        return self._session.take_steers(self._state)
+        return self._session.take_steers(self._state, where)
 
     # How it runs
 

@@ -39,7 +39,7 @@ class FakeTurn:
     async def history(self, limit: int = 1000) -> list[Exchange]:
         return self.past[-limit:]
 
-    def take_steers(self) -> list[FollowUp]:
+    def take_steers(self, where: str = "", /) -> list[FollowUp]:
         taken, self.steers = self.steers, []
         return taken
 

@@ -30,7 +30,7 @@ class _Aside:
         """The last `limit` turns of the session that it is asked beside."""
         return self._past[-limit:] if limit > 0 else []
 
-    def take_steers(self) -> list[FollowUp]:
+    def take_steers(self, _where: str = "", /) -> list[FollowUp]:
         """Nothing steers it."""
         return []
 

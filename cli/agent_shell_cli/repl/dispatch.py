@@ -75,9 +75,9 @@ class ForModel:
         """The last turns, without those that were only between the user and the shell."""
         return for_model(await self._turn.history(limit))
 
-    def take_steers(self) -> list[FollowUp]:
+    def take_steers(self, where: str = "", /) -> list[FollowUp]:
         """Empties the steer inbox."""
-        return self._turn.take_steers()
+        return self._turn.take_steers(where)
 
 
 def for_model(history: list[Exchange]) -> list[Exchange]:

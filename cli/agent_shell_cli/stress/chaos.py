@@ -102,8 +102,8 @@ class _SteeredTurn:
     async def history(self, limit: int = 1000) -> list[Exchange]:
         return await self._turn.history(limit)
 
-    def take_steers(self) -> list[FollowUp]:
-        taken = self._turn.take_steers()
+    def take_steers(self, where: str = "", /) -> list[FollowUp]:
+        taken = self._turn.take_steers(where)
         self._order.steered([follow_up.id for follow_up in taken])
         return taken
 

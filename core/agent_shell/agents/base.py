@@ -13,7 +13,7 @@ yields after that is dropped.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -25,8 +25,11 @@ __all__ = [
     "Delta",
     "Exchange",
     "Loadable",
+    "Messages",
     "Notice",
     "Progress",
+    "ToolCall",
+    "ToolResult",
     "Turn",
     "Usage",
     "finish",
@@ -49,21 +52,66 @@ class Notice:
 
 @dataclass(slots=True)
 class Usage:
-    """What the turn used, in tokens; `extra` holds what a provider counts besides."""
+    """What the turn used, in tokens; `extra` holds what is counted besides.
+
+    Of `extra`, these names are known: `cached_tokens` (read from a cache), `cost_usd`
+    (US dollars), `context_tokens` (of the last request and its answer) and `window`
+    (the model's, in tokens). Yielded again, it replaces what was said before.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-AgentEvent = Delta | Notice | Usage
+@dataclass(slots=True)
+class ToolCall:
+    """The agent begins to use a tool; `call` names this use, once in its turn.
+
+    `arguments` are what the model said, JSON-ready.
+    """
+
+    call: str
+    tool: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class ToolResult:
+    """The use `call` of a tool is over; `text` is what a person should see of the result.
+
+    `ok` is false where it failed, was denied or was cut off.
+    """
+
+    call: str
+    tool: str
+    ok: bool
+    text: str
+
+
+@dataclass(slots=True)
+class Messages:
+    """What the model's history has more since the turn began, or since the last of these.
+
+    JSON-ready, in a form of the agent's own: the journal keeps it with the turn, and
+    `Exchange.messages` gives it back. To be yielded as soon as a message is whole, so that
+    a crash leaves what was done.
+    """
+
+    messages: Sequence[Mapping[str, Any]]
+
+
+AgentEvent = Delta | Notice | Usage | ToolCall | ToolResult | Messages
 
 
 @dataclass(slots=True)
 class Exchange:
     """One past turn: what was asked, what was answered, and how it ended.
 
-    `answer` is a part only, where `state` is not `answered`.
+    `answer` is a part only, where `state` is not `answered`. `messages` is what the agent
+    said of it by `Messages`. A turn that could not go on, and whose follow-up was put back
+    to the head of the queue, is here with what it had produced, as `queued` or
+    `interrupted`: where the follow-up runs again, it is the last one and has its `id`.
     """
 
     id: str
@@ -72,6 +120,7 @@ class Exchange:
     answer: str
     state: State
     sender: str = "user"
+    messages: Sequence[Mapping[str, Any]] = ()
 
 
 class Turn(Protocol):
@@ -111,12 +160,13 @@ class Turn(Protocol):
         """The last `limit` turns of the session, oldest first, without this one."""
         ...
 
-    def take_steers(self) -> list[FollowUp]:
+    def take_steers(self, where: str = "", /) -> list[FollowUp]:
         """Empties the steer inbox: inputs to be heeded from here on, in order.
 
         To be called at a safe point (before a model request, after a tool's
-        result). What is taken has its receipt, `steered into turn N`; what is
-        not taken before the turn ends becomes the next turn.
+        result). What is taken has its receipt, `steered into turn N` and `where`
+        in the turn that was ("before request 2"); what is not taken before the turn
+        ends becomes the next turn.
         """
         ...
 
