@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from prompt_toolkit.application import Application
 from prompt_toolkit.application.current import get_app
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import Condition, has_focus, vi_insert_mode
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding.key_processor import KeyProcessor
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 
 from agent_shell_cli.printable import printable
 from agent_shell_cli.verbs import KEYS, Act, Key, Mode
 
-__all__ = ["Draft", "Listener", "key_bindings"]
+__all__ = ["Draft", "Listener", "key_bindings", "set_pace"]
+
+# How long a key may stand that could be the first of several: a lone Esc is told from
+# the start of a sequence, which comes in one piece, by what does not follow; the
+# second key of a chord is pressed by a person.
+_ESCAPE_S = 0.1
+_CHORD_S = 2.0
 
 
 class Listener(Protocol):
@@ -38,6 +47,18 @@ def key_bindings(listener: Listener) -> KeyBindings:
         for presses in key.presses:
             bindings.add(*presses, filter=_when(key, presses, listener))(_handler(key, listener))
     return bindings
+
+
+def set_pace(app: Application[None]) -> None:
+    """Has `app` wait for the rest of what a key may begin: briefly after Esc, else patiently."""
+    app.ttimeoutlen = _ESCAPE_S
+
+    def pressed(processor: KeyProcessor) -> None:
+        begun = processor.key_buffer
+        is_escape = bool(begun) and begun[0].key is Keys.Escape
+        app.timeoutlen = _ESCAPE_S if is_escape else _CHORD_S
+
+    app.key_processor.after_key_press += pressed
 
 
 def _when(key: Key, presses: tuple[str, ...], listener: Listener) -> Condition:

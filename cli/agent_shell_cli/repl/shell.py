@@ -41,7 +41,7 @@ from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.completing import Commands
 from agent_shell_cli.repl.desk import Desk
 from agent_shell_cli.repl.history import InputHistory
-from agent_shell_cli.repl.keys import Draft, key_bindings
+from agent_shell_cli.repl.keys import Draft, key_bindings, set_pace
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.owner import LISTED, Owner
 from agent_shell_cli.repl.parser import preload
@@ -71,7 +71,6 @@ __all__ = ["Opened", "Shell"]
 
 # How long an agent may take to heed that it is to stop, when the user leaves.
 _STOP_S = 1.0
-_ESCAPE_S = 0.1
 _LEFT = 9
 _OWNERS = frozenset(command.verb for command in COMMANDS if command.owners)
 
@@ -513,8 +512,7 @@ class Shell:
             input=self._terminal.input,
             output=self._terminal.output,
         )
-        # A lone Esc is told from the start of a key's sequence by what does not follow.
-        prompt.app.ttimeoutlen = prompt.app.timeoutlen = _ESCAPE_S
+        set_pace(prompt.app)
         prompt.default_buffer.on_text_changed += self._typed
         return prompt
 

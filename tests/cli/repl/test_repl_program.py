@@ -142,6 +142,19 @@ def test_the_draft_can_be_written_in_an_editor(tmp_path: Path) -> None:
         assert program.end() == 0
 
 
+def test_the_second_key_of_a_chord_may_take_its_time(tmp_path: Path) -> None:
+    """Who presses Ctrl+X and then, after words have come, Ctrl+E, is in the editor all the same."""
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nprintf " and more" >> "$1"\n')
+    editor.chmod(0o700)
+    with Program("--model", "echo:10", data=tmp_path, EDITOR=str(editor), VISUAL="") as program:
+        program.until("❯")
+        program.type("one two three four five" + ENTER + "draft\x18")
+        program.until("\none two three four five\n❯ draft")
+        program.type("\x05")
+        program.until("❯ draft and more")
+
+
 def test_ctrl_z_suspends_the_shell(tmp_path: Path) -> None:
     """It stops as any program does, and goes on where it was, with its draft."""
     job = f"{sys.executable} -m agent_shell_cli chat -m echo"
