@@ -19,7 +19,7 @@ import typer
 
 from agent_shell import AgentShellError, Lane
 from agent_shell._version import __version__
-from agent_shell_cli.config import configuration
+from agent_shell_cli.config import configuration, places
 from agent_shell_cli.config_command import register as register_config
 from agent_shell_cli.exits import EXIT_CODES_HELP, Exit, UsageError, exit_of
 from agent_shell_cli.flags import Debug
@@ -35,6 +35,7 @@ from agent_shell_cli.options import (
 from agent_shell_cli.printable import printable
 from agent_shell_cli.resuming import CHOOSE, session_key
 from agent_shell_cli.sessions.commands import register as register_sessions
+from agent_shell_cli.verbs import keys_text
 
 __all__ = ["app", "main"]
 
@@ -193,7 +194,13 @@ def _root(
     """Only the commands do something."""
 
 
-@app.command(epilog=EXIT_CODES_HELP + " Where several apply, the highest counts.")
+_CHAT_EPILOG = (
+    f"\b\nKeys of the live prompt (/help there lists the commands too):\n{keys_text()}\n\n"
+    f"{EXIT_CODES_HELP} Where several apply, the highest counts."
+)
+
+
+@app.command(epilog=_CHAT_EPILOG)
 def chat(
     prompt: _Prompt = None,
     model: _Model = None,
@@ -234,6 +241,7 @@ def chat(
         debug=debug,
         interrupted=interrupted,
         settings=settings,
+        places=places(),
     )
     raise typer.Exit(_chat(options, scripted=print_))
 

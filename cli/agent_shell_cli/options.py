@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 from agent_shell import Lane
-from agent_shell_cli.config import Settings
+from agent_shell_cli.config import Places, Settings
 
 __all__ = ["ChatOptions", "InputForm", "OnFailed", "OnInterrupted", "OutputForm", "StressOptions"]
 
@@ -49,7 +49,8 @@ class ChatOptions:
 
     `on_failure` and `interrupted` are `None` where the mode decides; `journal` is
     what `--journal` names, `None` for the default file; `session` is a key; `settings`
-    are those of the configuration, under what the command line says.
+    are those of the configuration, under what the command line says; `places` has the
+    folders of custom commands, `None` for none.
     """
 
     prompt: str | None
@@ -64,6 +65,7 @@ class ChatOptions:
     debug: bool
     interrupted: OnInterrupted | None = None
     settings: Settings = field(default_factory=Settings)
+    places: Places | None = None
 
 
 @dataclass(slots=True)

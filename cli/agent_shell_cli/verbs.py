@@ -9,6 +9,7 @@ inputs is chosen, and another while that is edited in its place.
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
@@ -230,11 +231,13 @@ KEYS = (
 )
 
 
-def help_text() -> str:
-    """The commands and the keys, one a line."""
+def help_text(custom: Sequence[tuple[str, str]] = ()) -> str:
+    """The commands and the keys, one a line; `custom` are names and meanings of further ones."""
+    own = ["", _table([(f"/{name}", what) for name, what in custom])] if custom else []
     return "\n".join(
         [
             _table(_command_rows()),
+            *own,
             "",
             keys_text(),
             "",

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from agent_shell.schema import event_schema
+from agent_shell_cli.verbs import keys_text
 from support_scripted import environment, program, run_program, start
 
 
@@ -33,6 +34,12 @@ def test_help_has_examples_and_the_exit_codes() -> None:
     help = run_program("--help").out.decode()
     assert "agent-shell chat < questions.txt > answers.txt" in help
     assert "143 terminated" in " ".join(help.split())
+
+
+def test_the_keys_are_in_the_help_of_chat() -> None:
+    """`chat --help` shows them as `/help` does, from the same table."""
+    shown = run_program("chat", "--help").out.decode()
+    assert all(line.strip() in shown for line in keys_text().splitlines())
 
 
 def test_without_a_command_it_chats() -> None:

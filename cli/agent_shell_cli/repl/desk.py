@@ -16,6 +16,7 @@ from agent_shell.events import Receipt, TurnEnded
 from agent_shell.journal.sqlite import SqliteJournal, catalog
 from agent_shell_cli.config import listing as config_listing
 from agent_shell_cli.config import load
+from agent_shell_cli.custom import CustomCommands
 from agent_shell_cli.options import ChatOptions
 from agent_shell_cli.printable import printable, printable_line
 from agent_shell_cli.repl.aside import ask_aside
@@ -29,7 +30,7 @@ from agent_shell_cli.repl.view import View
 from agent_shell_cli.resuming import new_key
 from agent_shell_cli.sessions.exporting import export
 from agent_shell_cli.sessions.listing import listing
-from agent_shell_cli.verbs import Verb
+from agent_shell_cli.verbs import Verb, help_text, keys_text
 
 __all__ = ["Desk"]
 
@@ -64,6 +65,7 @@ class Desk:
         self._width = width
         self._spending = Spending()
         self._folder = _folder()
+        self.custom = CustomCommands(options.places)
         self._answers: deque[tuple[int, str]] = deque(maxlen=_ANSWERS)
 
     def status(self, count: int) -> str:
@@ -104,6 +106,10 @@ class Desk:
 
     async def _serve(self, call: Call) -> None:
         match call.verb:
+            case Verb.HELP:
+                await self._help()
+            case Verb.KEYS:
+                self._speaker.say(keys_text())
             case Verb.RAW:
                 self._toggle_raw()
             case Verb.COST:
@@ -122,6 +128,12 @@ class Desk:
             case _:
                 pass
 
+    async def look_at_custom(self) -> None:
+        """Says which commands of the user's own can't be used, and why."""
+        _, problems = await asyncio.to_thread(self.custom.listing)
+        if problems:
+            self._speaker.say("\n".join(problems))
+
     async def ask(self, question: str, key: str) -> None:
         """Asks the model beside the session; the answer is shown when it is whole."""
         running, said = self._view.running, list[str]()
@@ -137,6 +149,11 @@ class Desk:
             said.append(f"\n[failed: {reason_of(error)}]")
         self._speaker.calm()
         self._speaker.say(f"beside: {printable_line(question)}\n{printable(''.join(said))}")
+
+    async def _help(self) -> None:
+        found, _ = await asyncio.to_thread(self.custom.listing)
+        own = [(command.name, f"{command.help} ({command.source})") for command in found]
+        self._speaker.say(help_text(own))
 
     def _toggle_raw(self) -> None:
         self._view.raw = not self._view.raw

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent_shell import HoldReason, Lane
+from agent_shell_cli.config.textfile import Unreadable
 from agent_shell_cli.verbs import COMMANDS, Command, Verb
 
 __all__ = [
@@ -46,7 +47,8 @@ class Situation:
     starts; `waiting` counts the follow-ups that wait; `cut_off` says that the next of
     them was cut off, `failed` that the last turn was not answered; `attached` is the
     process that owns the session, if not this one. `custom` gives the text that a
-    command of the user's own stands for, by its name and argument, if there is one.
+    command of the user's own stands for, by its name and argument, if there is one;
+    it may raise `Unreadable`.
     """
 
     running: bool = False
@@ -170,7 +172,10 @@ def _command(
     """What a line means that may be a command; `None` if it is a text."""
     command = next((command for command in COMMANDS if command.verb == name), None)
     if command is None:
-        custom = situation.custom(name, argument)
+        try:
+            custom = situation.custom(name, argument)
+        except Unreadable as error:
+            return Complain(f"the file of /{name} {error}")
         if custom is not None:
             return _send(custom, situation, lane)
     # Several lines make a command only where it takes a text.

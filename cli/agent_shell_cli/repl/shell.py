@@ -65,7 +65,7 @@ from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.switch import Switch
 from agent_shell_cli.repl.terminal import FrameOutput, Terminal
 from agent_shell_cli.repl.view import Snapshot, View, counted
-from agent_shell_cli.verbs import COMMANDS, Act, Mode, Verb, help_text, keys_text
+from agent_shell_cli.verbs import COMMANDS, Act, Mode, Verb
 
 __all__ = ["Opened", "Shell"]
 
@@ -314,10 +314,6 @@ class Shell:
 
     async def _call(self, call: Call) -> None:
         match call.verb:
-            case Verb.HELP:
-                self._speaker.say(help_text())
-            case Verb.KEYS:
-                self._speaker.say(keys_text())
             case Verb.QUEUE:
                 waiting, count = self._session.waiting, self._session.waiting_count
                 self._speaker.say(self._speaker.listing(waiting, count, LISTED) or "nothing waits")
@@ -492,6 +488,7 @@ class Shell:
             cut_off=session.cut_off is not None,
             failed=self._view.unanswered_text is not None,
             attached=self._attached,
+            custom=self._desk.custom.text,
         )
 
     def _make_prompt(self, history: History) -> PromptSession[None]:
@@ -520,6 +517,7 @@ class Shell:
         """Now that the prompt stands: loads what the first answer will need."""
         self._app.after_render -= self._preload
         self._spawn(asyncio.to_thread(preload))
+        self._spawn(self._desk.look_at_custom())
 
     def _write(self, sequence: str) -> None:
         """Writes a sequence of our own, which moves nothing."""
