@@ -1,0 +1,22 @@
+"""The tools that come with the library, over one workspace."""
+
+from __future__ import annotations
+
+from agent_shell.tools.base import Tool
+from agent_shell.tools.files import EditTool, ReadTool, Seen, WriteTool
+from agent_shell.tools.finding import ListTool, SearchTool
+from agent_shell.tools.workspace import Workspace
+
+__all__ = ["builtin_tools"]
+
+
+def builtin_tools(workspace: Workspace) -> list[Tool]:
+    """All of them. They work in the workspace, which is to be closed after them."""
+    seen = Seen()
+    return [
+        ReadTool(workspace, seen),
+        ListTool(workspace),
+        SearchTool(workspace),
+        WriteTool(workspace, seen),
+        EditTool(workspace, seen),
+    ]
