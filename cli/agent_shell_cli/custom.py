@@ -69,8 +69,8 @@ class CustomCommands:
         problems: list[str] = []
         for folder, source, root in self._folders:
             for path in _files(folder):
+                problem = _refused(path.stem, found)
                 try:
-                    problem = _refused(path.stem, found)
                     if not problem:
                         found[path.stem] = _read(path, source, root)
                 except FileNotFoundError:

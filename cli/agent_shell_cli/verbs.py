@@ -169,7 +169,7 @@ KEYS = (
     ),
     Key(
         "Alt+Enter, Ctrl+J",
-        "a new line; pasted text keeps its lines",
+        "a new line; a paste keeps its lines, a long one is folded",
         (("escape", "enter"), ("c-j",)),
         Act.NEW_LINE,
         None,

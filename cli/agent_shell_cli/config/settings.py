@@ -167,6 +167,19 @@ class Settings:
             _NEVER,
         ),
     )
+    paste_fold_lines: int = field(
+        default=10,
+        metadata=_about(
+            _number(0, 1_000_000),
+            "A paste of more lines stands in the draft as one sign; it is sent whole. 0: never.",
+        ),
+    )
+    paste_fold_characters: int = field(
+        default=2000,
+        metadata=_about(
+            _number(0, 1_000_000), "A paste of more characters stands there so too. 0: never."
+        ),
+    )
     status: tuple[str, ...] = field(
         default=("model", "context", "cost"),
         metadata=_about(_some_of(*STATUS_PARTS), "The status line, from left to right."),

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Protocol
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.application.current import get_app
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import Condition, has_focus, vi_insert_mode
+from prompt_toolkit.formatted_text import StyleAndTextTuples, fragment_list_to_text
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyProcessor
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+from prompt_toolkit.layout.utils import explode_text_fragments
 
 from agent_shell_cli.printable import printable
+from agent_shell_cli.repl.folding import Folds
 from agent_shell_cli.verbs import KEYS, Act, Key, Mode
 
 __all__ = ["Draft", "Listener", "key_bindings", "set_pace"]
@@ -40,12 +46,18 @@ class Listener(Protocol):
         ...
 
 
-def key_bindings(listener: Listener) -> KeyBindings:
-    """The bindings of `KEYS`, which stand before prompt_toolkit's own."""
+def key_bindings(listener: Listener, folds: Folds) -> KeyBindings:
+    """The bindings of `KEYS` and of pasting, which stand before prompt_toolkit's own."""
     bindings = KeyBindings()
     for key in KEYS:
         for presses in key.presses:
-            bindings.add(*presses, filter=_when(key, presses, listener))(_handler(key, listener))
+            handler = _handler(key, listener, folds)
+            bindings.add(*presses, filter=_when(key, presses, listener))(handler)
+
+    @bindings.add(Keys.BracketedPaste, filter=has_focus(DEFAULT_BUFFER))
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text(folds.pasted(event.data))
+
     return bindings
 
 
@@ -81,14 +93,13 @@ def _is_free(act: Act | None) -> bool:
     return act is not Act.STOP or not vi_insert_mode()
 
 
-def _handler(key: Key, listener: Listener) -> Callable[[KeyPressEvent], None]:
+def _handler(key: Key, listener: Listener, folds: Folds) -> Callable[[KeyPressEvent], None]:
     def pressed(event: KeyPressEvent) -> None:
         act, draft = key.act(listener.mode), event.current_buffer
         if act is Act.NEW_LINE:
             draft.insert_text("\n")
         elif act is Act.EDITOR:
-            # prompt_toolkit's own binding would also send what the editor leaves.
-            draft.open_in_editor()
+            _open_editor(draft, folds)
         elif act in (Act.SEND, Act.STOP) and _ends_completion(draft, act):
             pass
         elif act is not None:
@@ -109,18 +120,50 @@ def _ends_completion(draft: Buffer, act: Act) -> bool:
     return True
 
 
+def _open_editor(draft: Buffer, folds: Folds) -> None:
+    """Has the whole text edited, and folds again what comes back as it was."""
+    # An editor is given a file, which has no place for bytes that are no text.
+    text = folds.expanded(draft.text).encode(errors="replace").decode()
+    draft.document = Document(text)
+
+    def fold(_: object) -> None:
+        if (folded := folds.refolded(draft.text)) != draft.text:
+            draft.document = Document(folded)
+
+    # prompt_toolkit's own binding would also send what the editor leaves.
+    draft.open_in_editor().add_done_callback(fold)
+
+
 class Draft(Processor):
-    """Draws a draft without what would reorder the line that it stands in.
+    """Draws a draft with its folds, and without what would reorder the line that it stands in.
 
     prompt_toolkit shows control characters by itself, and nothing else.
     """
 
+    def __init__(self, folds: Folds) -> None:
+        self._folds = folds
+
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
-        """Replaces each character that is not printable, in place."""
+        """Replaces each fold, and each character that is not printable, in place."""
         fragments = transformation_input.fragments
         if all(fragment[1].isascii() for fragment in fragments):
             return Transformation(fragments)
-        return Transformation([(style, _visible(text)) for style, text, *_ in fragments])
+        source = fragment_list_to_text(fragments)
+        if self._folds.shown(source) == source:
+            return Transformation([(style, _visible(text)) for style, text, *_ in fragments])
+        return self._with_folds(fragments, source)
+
+    def _with_folds(self, fragments: StyleAndTextTuples, source: str) -> Transformation:
+        shown = [
+            (style, _visible(self._folds.shown(text)))
+            for style, text, *_ in explode_text_fragments(fragments)
+        ]
+        starts = [0, *accumulate(len(text) for _, text in shown)]
+        return Transformation(
+            list(shown),
+            source_to_display=lambda place: starts[min(place, len(source))],
+            display_to_source=lambda place: bisect_right(starts, place) - 1,
+        )
 
 
 def _visible(text: str) -> str:

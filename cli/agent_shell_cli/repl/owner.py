@@ -11,6 +11,7 @@ from agent_shell import FollowUp, HoldReason, Journal, NotWaiting, Phase, Refuse
 from agent_shell.events import Event, TurnStarted
 from agent_shell_cli.options import OnInterrupted
 from agent_shell_cli.repl.arranger import Arranger
+from agent_shell_cli.repl.folding import Folds
 from agent_shell_cli.repl.panel import Panel
 from agent_shell_cli.repl.restored import (
     PAST_TURNS,
@@ -34,7 +35,7 @@ _FETCH_S = 0.02
 class Owner:
     """Rules `session`; `choice` is what to do with a turn that was cut off.
 
-    `draft` is the buffer that the user writes in.
+    `draft` is the buffer that the user writes in, with `folds` in it.
     """
 
     def __init__(
@@ -45,10 +46,11 @@ class Owner:
         speaker: Speaker,
         choice: OnInterrupted | None,
         draft: Buffer,
+        folds: Folds,
     ) -> None:
         self.session = session
         self.arranger = Arranger(session, view, speaker)
-        self.panel = Panel(self.arranger, view, speaker, draft)
+        self.panel = Panel(self.arranger, view, speaker, draft, folds)
         self._journal = journal
         self._view = view
         self._speaker = speaker

@@ -11,6 +11,7 @@ from prompt_toolkit.document import Document
 
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.arranger import Arranger
+from agent_shell_cli.repl.folding import Folds
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.view import View
 from agent_shell_cli.verbs import Act, Mode
@@ -21,11 +22,14 @@ __all__ = ["Panel"]
 class Panel:
     """What is chosen or edited, in `view`; `draft` is the buffer that the user writes in."""
 
-    def __init__(self, arranger: Arranger, view: View, speaker: Speaker, draft: Buffer) -> None:
+    def __init__(
+        self, arranger: Arranger, view: View, speaker: Speaker, draft: Buffer, folds: Folds
+    ) -> None:
         self._arranger = arranger
         self._view = view
         self._speaker = speaker
         self._draft = draft
+        self._folds = folds
         self._aside: Document | None = None  # the draft, while another text is edited
 
     @property
@@ -132,10 +136,10 @@ class Panel:
             if self._aside is None:
                 self._aside = self._draft.document
             self._view.edited = id
-            self._draft.document = Document(text)
+            self._draft.document = Document(self._folds.refolded(text))
 
     def _save(self) -> None:
-        id, text = self._view.edited, self._draft.text
+        id, text = self._view.edited, self._folds.expanded(self._draft.text)
         assert id is not None
         if not text.strip():
             self._speaker.notice("an empty input can't wait: Esc leaves it, /drop withdraws it")

@@ -41,6 +41,7 @@ class Renderer:
         self, view: View, snapshot: Callable[[], Snapshot], terminal: Terminal, look: Look
     ) -> None:
         self._app: Application[None] | None = None
+        self._shown: Callable[[str], str] = str
         self._view = view
         self._snapshot = snapshot
         self._terminal = terminal
@@ -50,13 +51,16 @@ class Renderer:
         self._size: Size | None = None
         self._message: StyleAndTextTuples = []
 
-    def attach(self, app: Application[None]) -> None:
-        """Shows the view above the input of `app`, from a line of its own on."""
+    def attach(self, app: Application[None], shown: Callable[[str], str]) -> None:
+        """Shows the view above the input of `app`, from a line of its own on.
+
+        `shown` gives a draft as it is seen.
+        """
         if not self._terminal.linear:
             # What was typed while the program started was echoed where the cursor stood.
             self._terminal.output.write_raw("\r")
             self._terminal.output.erase_end_of_line()
-        self._app = app
+        self._app, self._shown = app, shown
         app.after_render += self._remember
 
     @property
@@ -130,7 +134,7 @@ class Renderer:
         output = self._terminal.output
         if isinstance(output, FrameOutput) and output.reflows:
             columns = output.get_size().columns
-            text = fragment_list_to_text(self._message) + app.current_buffer.text
+            text = fragment_list_to_text(self._message) + self._shown(app.current_buffer.text)
             widths = [get_cwidth(line) for line in text.split("\n")]
             # A line of the draft that is too long stands in full rows.
             output.drawn([w for width in widths for w in _row_widths(width, columns)])

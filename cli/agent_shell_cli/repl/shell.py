@@ -40,6 +40,7 @@ from agent_shell_cli.options import ChatOptions, OnFailed
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.completing import Commands
 from agent_shell_cli.repl.desk import Desk
+from agent_shell_cli.repl.folding import Folds
 from agent_shell_cli.repl.history import InputHistory
 from agent_shell_cli.repl.keys import Draft, key_bindings, set_pace
 from agent_shell_cli.repl.look import Look
@@ -120,11 +121,13 @@ class Shell:
             lambda: self._renderer.width,
         )
         self._owner: Owner | None = None
-        keep = options.settings.history
+        settings = options.settings
+        self._folds = Folds(settings.paste_fold_lines, settings.paste_fold_characters)
+        keep = settings.history
         history = InputHistory(folder, self._speaker.say) if keep else InMemoryHistory()
         self._prompt = self._make_prompt(history)
         self._app = self._prompt.app
-        self._renderer.attach(self._app)
+        self._renderer.attach(self._app, self._folds.shown)
         self._app.after_render += self._preload
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
@@ -189,6 +192,7 @@ class Shell:
             self._speaker,
             self._options.interrupted,
             self._prompt.default_buffer,
+            self._folds,
         )
         self._switch.start(self._speaker.loading)
         if isinstance(self._journal, SqliteJournal):
@@ -245,10 +249,13 @@ class Shell:
     def _enter(self, draft: Buffer, lane: Lane | None) -> None:
         """Carries out what the draft means; it stays where that was refused."""
         self._calm()
-        action = route(draft.text, self._situation(), lane)
+        text = self._folds.expanded(draft.text)
+        action = route(text, self._situation(), lane)
         if isinstance(action, Complain):
             self._speaker.notice(action.text)
             return
+        if text != draft.text:
+            draft.document = Document(text)  # for the history, which has all of it
         draft.reset(append_to_history=True)
         if self._owner is not None:
             self._owner.panel.sent()
@@ -375,7 +382,7 @@ class Shell:
         except Refused as error:
             draft = self._prompt.default_buffer
             if not draft.text:
-                draft.document = Document(action.text)
+                draft.document = Document(self._folds.refolded(action.text))
             self._speaker.notice(f"not accepted: {error}")
 
     def _lose(self) -> None:
@@ -385,7 +392,9 @@ class Shell:
             f"session {printable_line(self._session.key)} was taken over by another process while "
             "this one was stopped: what it had accepted is there"
         )
-        self._prompt.default_buffer.append_to_history()  # the draft is not lost either
+        draft = self._prompt.default_buffer
+        draft.document = Document(self._folds.expanded(draft.text))
+        draft.append_to_history()  # it is not lost either
         self._exit()
 
     def _leave(self, *, drain: bool) -> None:
@@ -500,8 +509,8 @@ class Shell:
             history=history,
             completer=Commands(),
             vi_mode=self._options.settings.keys == "vi",
-            key_bindings=key_bindings(self),
-            input_processors=[Draft()],
+            key_bindings=key_bindings(self, self._folds),
+            input_processors=[Draft(self._folds)],
             erase_when_done=True,
             complete_while_typing=False,
             enable_suspend=True,

@@ -248,7 +248,7 @@ async def test_no_escape_reaches_the_terminal(tmp_path: Path) -> None:
         shell.agent.say(evil, "\n", evil)
         await shell.until("a␛]0;title␇b␛[2Jc<U+202E>d<U+009B>31m\na␛]0")
         shell.agent.end()
-        await shell.until(lambda: shell.screen.text.count("<U+202E>d<U+009B>31m\n") == 2)
+        await shell.until(lambda: shell.screen.text.count("<U+202E>d<U+009B>31m\n") == 3)
         for forbidden in ("\x1b]", "\x07", "\x1b[2J", "\u202e", "\x9b"):
             assert forbidden not in shell.screen.raw
 

@@ -11,6 +11,7 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 
 from agent_shell_cli.repl.arranger import Arranger
+from agent_shell_cli.repl.folding import Folds
 from agent_shell_cli.repl.panel import Panel
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.view import View
@@ -198,7 +199,7 @@ async def test_what_is_edited_while_it_is_withdrawn_stays_in_the_draft() -> None
     await session.submit("one")
     id = (await session.submit("two")).id
     view, speaker, draft = View(), cast("Speaker", FakeSpeaker()), Buffer()
-    panel = Panel(Arranger(session, view, speaker), view, speaker, draft)
+    panel = Panel(Arranger(session, view, speaker), view, speaker, draft, Folds(10, 2000))
     draft.document = Document("my draft", 2)
     panel.act(Act.UP, [id])
     panel.act(Act.EDIT, [id])
