@@ -1,0 +1,134 @@
+"""OpenAI's chat completions, as they go over the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from providers.story import Call, Called, Returned, Said, Used
+from providers.valid_chat import check_chat
+from providers.wire_events import (
+    Numbers,
+    arguments_of,
+    bearer,
+    event,
+    fragments,
+    openai_error,
+    text_of,
+    words,
+)
+
+
+class ChatAnswer:
+    """One answer of `/v1/chat/completions`."""
+
+    def __init__(self, body: dict[str, Any], numbers: Numbers) -> None:
+        self._numbers = numbers
+        self._head = {
+            "id": numbers.id("chatcmpl"),
+            "created": 1_790_000_000,
+            "model": body.get("model"),
+            "system_fingerprint": "fp_0",
+        }
+        self._counts = bool((body.get("stream_options") or {}).get("include_usage"))
+        self._text = ""
+        self._calls: list[dict[str, Any]] = []
+
+    def opening(self) -> Iterator[bytes]:
+        yield self._delta({"role": "assistant", "content": "", "refusal": None})
+
+    def text(self, text: str) -> Iterator[bytes]:
+        self._text += text
+        for word in words(text):
+            yield self._delta({"content": word})
+
+    def call(self, call: Call) -> Iterator[bytes]:
+        id, arguments = call.id or self._numbers.id("call"), arguments_of(call)
+        index = len(self._calls)
+        function = {"name": call.tool, "arguments": arguments}
+        self._calls.append({"id": id, "type": "function", "function": function})
+        first = {"index": index, "id": id, "type": "function"}
+        yield self._delta({"tool_calls": [{**first, "function": {**function, "arguments": ""}}]})
+        for piece in fragments(arguments):
+            yield self._delta({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+
+    def failure(self, kind: str, message: str) -> Iterator[bytes]:
+        yield event({"error": {"message": message, "type": kind, "param": None, "code": kind}})
+
+    def closing(self, used: Used, truncated: bool) -> Iterator[bytes]:
+        yield self._delta({}, self._reason(truncated))
+        if self._counts:
+            yield self._chunk([], _usage(used))
+        yield event("[DONE]")
+
+    def whole(self, used: Used, truncated: bool) -> dict[str, Any]:
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": self._text or None,
+            "refusal": None,
+            "annotations": [],
+        }
+        if self._calls:
+            message["tool_calls"] = self._calls
+        choice = {
+            "index": 0,
+            "message": message,
+            "logprobs": None,
+            "finish_reason": self._reason(truncated),
+        }
+        head = {**self._head, "object": "chat.completion"}
+        return {**head, "choices": [choice], "usage": _usage(used)}
+
+    def _reason(self, truncated: bool) -> str:
+        return "length" if truncated else "tool_calls" if self._calls else "stop"
+
+    def _delta(self, delta: dict[str, Any], reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+        return self._chunk([choice], None)
+
+    def _chunk(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None) -> bytes:
+        body = {**self._head, "object": "chat.completion.chunk", "choices": choices}
+        return event({**body, "usage": usage} if self._counts else body)
+
+
+def _usage(used: Used) -> dict[str, Any]:
+    return {
+        "prompt_tokens": used.input,
+        "completion_tokens": used.output,
+        "total_tokens": used.input + used.output,
+        "prompt_tokens_details": {"cached_tokens": used.cached, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+    }
+
+
+class Chat:
+    """The format of OpenAI's chat completions, which most local servers speak too."""
+
+    name = "chat"
+    path = "/v1/chat/completions"
+
+    def read(self, body: dict[str, Any]) -> list[Said]:
+        return [_said(message) for message in body["messages"]]
+
+    def check(self, body: dict[str, Any], headers: dict[str, str]) -> list[str]:
+        return check_chat(body)
+
+    def key(self, headers: dict[str, str]) -> str:
+        return bearer(headers)
+
+    def answer(self, body: dict[str, Any], numbers: Numbers) -> ChatAnswer:
+        return ChatAnswer(body, numbers)
+
+    def error(self, status: int, message: str, kind: str) -> dict[str, Any]:
+        return openai_error(status, message, kind)
+
+
+def _said(message: dict[str, Any]) -> Said:
+    role, text = message["role"], text_of(message.get("content"))
+    if role == "tool":
+        return Said("tool", results=(Returned(message["tool_call_id"], text),))
+    calls = tuple(
+        Called(call["id"], call["function"]["name"], call["function"]["arguments"])
+        for call in message.get("tool_calls") or ()
+    )
+    return Said("system" if role == "developer" else role, text, calls)
