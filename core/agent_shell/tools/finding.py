@@ -24,7 +24,7 @@ _LISTED = 1_000
 _FOUND = 200
 # In seconds: of a search, and of one file's match against the expression.
 _TIME_S = 20.0
-_MATCH_S = 2.0
+_MATCH_S = 1.0
 # In bytes and characters.
 _FILE = 8 << 20
 _LINE = 400

@@ -32,6 +32,7 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEVER = ("proc", "sys", "dev")
 _PIECE = 1 << 20
+_IRREGULAR = "{} is no regular file (a device, a pipe, a socket): not opened"
 _LINKED = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
 
 
@@ -225,9 +226,9 @@ def _complaint(error: OSError, place: Place) -> ToolError:
     if error.errno == errno.ENOENT:
         return _Missing(f"{place.name} is not there")
     if error.errno in _LINKED:
-        return ToolError(
-            f"{place.name} is no folder or file, or was replaced by a link: not opened"
-        )
+        return ToolError(f"{place.name} is no folder or file, or has become a link: not opened")
+    if error.errno == errno.ENXIO:  # how the system says it of a socket
+        return ToolError(_IRREGULAR.format(place.name))
     return ToolError(f"{place.name} can't be opened: {error.strerror}")
 
 
@@ -235,7 +236,7 @@ def _require_regular(found: os.stat_result, place: Place) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise ToolError(f"{place.name} is a folder")
     if not stat.S_ISREG(found.st_mode):
-        raise ToolError(f"{place.name} is no regular file (a device, a pipe, a socket): not opened")
+        raise ToolError(_IRREGULAR.format(place.name))
 
 
 def _mode(parent: int, name: str, place: Place, expected: Stamp | None) -> int | None:
