@@ -39,6 +39,7 @@ from agent_shell.journal.memory import MemoryJournal
 from agent_shell.observer import Observer
 from agent_shell.session import Session
 from agent_shell.state import (
+    Budget,
     FollowUp,
     Hold,
     HoldReason,
@@ -54,6 +55,7 @@ __all__ = [
     "AgentError",
     "AgentEvent",
     "AgentShellError",
+    "Budget",
     "BudgetSpent",
     "Delta",
     "EchoAgent",

@@ -17,7 +17,7 @@ from agent_shell.journal import Journal
 from agent_shell.journal.memory import MemoryJournal
 from agent_shell.observer import Observer
 from agent_shell.session import Session
-from agent_shell.state import FollowUp, Limits, OnFailure, SessionState
+from agent_shell.state import Budget, FollowUp, Limits, OnFailure, SessionState
 
 __all__ = ["Engine"]
 
@@ -31,7 +31,8 @@ class Engine:
             accepted = await engine.session("demo").submit("hello")
             receipt = await engine.session("demo").receipt(accepted.id)
 
-    `clock` gives the time in seconds since the epoch. The engine closes the
+    `clock` gives the time in seconds since the epoch; `budget` is what each session
+    may use before it holds. The engine closes the
     sessions and not the journal or the agent, which the caller made.
     """
 
@@ -42,6 +43,7 @@ class Engine:
         journal: Journal | None = None,
         limits: Limits | None = None,
         on_failure: OnFailure = OnFailure.HOLD,
+        budget: Budget | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.agent = agent
@@ -50,6 +52,7 @@ class Engine:
         self.observers: list[Observer] = []
         self._limits = replace(limits or Limits(), window=self.journal.window)
         self._on_failure = on_failure
+        self._budget = budget or Budget()
         self._sessions: dict[str, Session] = {}
         # By key: what opens or closes a session at this moment.
         self._under_way: dict[str, asyncio.Future[None]] = {}
@@ -91,7 +94,9 @@ class Engine:
         """
         session = self._sessions.get(key)
         if session is None:
-            state = SessionState(key, self._limits, self._on_failure, closing=self._closed)
+            state = SessionState(
+                key, self._limits, self._on_failure, closing=self._closed, budget=self._budget
+            )
             session = self._sessions[key] = Session(self, state)
             session.tell(SessionOpened(key, self.clock()))
         return session

@@ -10,6 +10,7 @@ form that leaves the process; `schema.py` describes it.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -30,8 +31,11 @@ __all__ = [
     "SessionHeld",
     "SessionOpened",
     "SessionReleased",
+    "ToolCalled",
+    "ToolReturned",
     "TurnDelta",
     "TurnEnded",
+    "TurnMessages",
     "TurnNotice",
     "TurnPartial",
     "TurnStarted",
@@ -139,16 +143,54 @@ class TurnNotice(Event):
 
 
 @dataclass(slots=True)
+class ToolCalled(Event):
+    """The agent begins to use a tool; `call` names this use within the turn."""
+
+    type: ClassVar[str] = "tool.called"
+    turn: int
+    id: str
+    call: str
+    tool: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class ToolReturned(Event):
+    """A use of a tool is over; `ok` is false where it failed, was denied or cut off."""
+
+    type: ClassVar[str] = "tool.returned"
+    turn: int
+    id: str
+    call: str
+    tool: str
+    ok: bool
+    text: str
+
+
+@dataclass(slots=True)
 class TurnPartial(Fact):
     """A piece of the answer, recorded so that a crash leaves what was produced.
 
-    The only fact that is not told: its words went out as deltas.
+    It is not told: its words went out as deltas.
     """
 
     type: ClassVar[str] = "turn.partial"
     turn: int
     id: str
     text: str
+
+
+@dataclass(slots=True)
+class TurnMessages(Fact):
+    """What the model's history has more of this turn; recorded as it comes, and not told.
+
+    `messages` are JSON-ready, in a form of the agent's own.
+    """
+
+    type: ClassVar[str] = "turn.messages"
+    turn: int
+    id: str
+    messages: Sequence[Mapping[str, Any]]
 
 
 @dataclass(slots=True)
@@ -241,6 +283,8 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     TurnStarted,
     TurnDelta,
     TurnNotice,
+    ToolCalled,
+    ToolReturned,
     TurnEnded,
     Receipt,
     SessionHeld,
@@ -263,5 +307,5 @@ def as_json(event: Event, seq: int) -> dict[str, Any]:
 
 _FIELDS: dict[type[Event], tuple[str, ...]] = {
     kind: tuple(field.name for field in dataclasses.fields(kind) if field.name != "session")
-    for kind in (*EVENT_TYPES, TurnPartial)
+    for kind in EVENT_TYPES
 }

@@ -14,9 +14,9 @@ import asyncio
 import contextlib
 import contextvars
 import types
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from agent_shell import errors
 from agent_shell.agents.base import Agent, Exchange
@@ -50,12 +50,14 @@ from agent_shell.events import (
     FollowUpAccepted,
     FollowUpRejected,
     Receipt,
+    TurnMessages,
     TurnPartial,
 )
 from agent_shell.journal import Entry, Journal, Restored
 from agent_shell.observer import Observer
 from agent_shell.recorder import Recorder, Ticket
 from agent_shell.state import (
+    Budget,
     FollowUp,
     Hold,
     HoldReason,
@@ -64,6 +66,7 @@ from agent_shell.state import (
     SessionState,
     State,
     TurnState,
+    left,
 )
 from agent_shell.transitions import decide
 from agent_shell.turn import RunningTurn
@@ -368,6 +371,11 @@ class Session:
         """The agent that answers."""
         return self._house.agent
 
+    @property
+    def allowance(self) -> Budget:
+        """What is left of the budget; `None` is no bound."""
+        return left(self._state.budget, self._state.spent)
+
     async def history(self, limit: int) -> list[Exchange]:
         """The last `limit` turns that are over, oldest first."""
         return await self._house.journal.history(self.key, limit)
@@ -377,6 +385,11 @@ class Session:
         if self._recorder.lost is None:
             # Not told: its words have gone out as deltas.
             self._recorder.record([TurnPartial(self.key, self.now(), turn, id, text)], told=[])
+
+    def keep_messages(self, turn: int, id: str, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Records what the model's history has more of this turn."""
+        if messages and self._recorder.lost is None:
+            self._recorder.record([TurnMessages(self.key, self.now(), turn, id, messages)], told=[])
 
     def take_steers(self, turn: TurnState, where: str) -> list[FollowUp]:
         """Hands the inbox over to the running turn `turn`, with receipts that say `where`."""

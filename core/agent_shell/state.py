@@ -15,6 +15,7 @@ from typing import Any
 from agent_shell import errors
 
 __all__ = [
+    "Budget",
     "FollowUp",
     "Hold",
     "HoldReason",
@@ -25,6 +26,7 @@ __all__ = [
     "SessionState",
     "State",
     "TurnState",
+    "left",
     "utf8_size",
 ]
 
@@ -163,13 +165,37 @@ def utf8_size(text: str) -> int:
 
 
 @dataclass(slots=True)
+class Budget:
+    """How much a session may use before it holds, or has used; `None` is no bound.
+
+    `turns` that have run, `tokens` read and written, `cost_usd` in US dollars. A turn
+    whose model names no price costs nothing here.
+    """
+
+    turns: int | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
+
+
+def left(budget: Budget, spent: Budget) -> Budget:
+    """What of `budget` was not `spent`; never below 0."""
+    return Budget(
+        None if budget.turns is None else max(0, budget.turns - (spent.turns or 0)),
+        None if budget.tokens is None else max(0, budget.tokens - (spent.tokens or 0)),
+        None if budget.cost_usd is None else max(0.0, budget.cost_usd - (spent.cost_usd or 0.0)),
+    )
+
+
+@dataclass(slots=True)
 class SessionState:
     """One object owns one session's whole state.
 
     `guard` is the mark "somebody owns me": a number that is new each time the
     guard is set and `None` while the session is unguarded; `guards` counts them.
     `beyond` follow-ups wait in the journal, behind those of `queue`; `fetching` is
-    the number of the fetch that is under way to bring the next of them.
+    the number of the fetch that is under way to bring the next of them. `spent` is
+    what was used of the `budget` since the session was taken up, or since somebody
+    released it from a hold for its budget.
     """
 
     key: str
@@ -186,6 +212,8 @@ class SessionState:
     guards: int = 0
     hold: Hold | None = None
     closing: bool = False
+    budget: Budget = field(default_factory=Budget)
+    spent: Budget = field(default_factory=lambda: Budget(0, 0, 0.0))
 
     @property
     def waiting(self) -> int:
@@ -207,6 +235,7 @@ class SessionState:
         fields["limits"] = Limits(**plain["limits"])
         fields["on_failure"] = OnFailure(plain["on_failure"])
         fields["phase"] = Phase(plain["phase"])
+        fields["budget"], fields["spent"] = Budget(**plain["budget"]), Budget(**plain["spent"])
         fields["queue"] = deque(_follow_up(item) for item in plain["queue"])
         if turn is not None:
             inbox = tuple(_follow_up(item) for item in turn["inbox"])

@@ -57,6 +57,7 @@ from agent_shell.events import (
     TurnStarted,
 )
 from agent_shell.state import (
+    Budget,
     FollowUp,
     Hold,
     HoldReason,
@@ -219,6 +220,7 @@ def _end(state: SessionState, turn: TurnState, over: TurnOver, now: float) -> li
     """What a turn that is over leaves behind: its end, and a receipt or a hold."""
     follow_up = turn.follow_up
     ended, reason = over.state, over.reason
+    _spend(state, over)
     if turn.stopped_by is not None:
         ended, reason = State.CANCELLED, turn.stopped_by
     elif over.hold is not None:
@@ -254,6 +256,9 @@ def _advance(state: SessionState, now: float) -> list[Effect]:
         state.guard = None
         return []
     _set_guard(state)
+    if hold is None and (spent := _overspent(state)):
+        state.phase = Phase.HELD
+        return _hold(state, Hold(HoldReason.BUDGET, spent), now)
     follow_up = _take_next(queue) if hold is None else None
     if follow_up is None:
         state.phase = Phase.HELD
@@ -262,6 +267,26 @@ def _advance(state: SessionState, now: float) -> list[Effect]:
     state.turns += 1
     turn = state.turn = TurnState(state.turns, follow_up)
     return [TurnStarted(state.key, now, turn.number, follow_up.id, state.waiting), Start(turn)]
+
+
+def _spend(state: SessionState, over: TurnOver) -> None:
+    spent, usage = state.spent, over.usage
+    spent.turns = (spent.turns or 0) + 1
+    if usage is not None:
+        spent.tokens = (spent.tokens or 0) + usage.input_tokens + usage.output_tokens
+        spent.cost_usd = (spent.cost_usd or 0.0) + usage.cost_usd
+
+
+def _overspent(state: SessionState) -> str:
+    """Which bound of the budget is reached; "" where none is."""
+    budget, spent = state.budget, state.spent
+    if budget.turns is not None and (spent.turns or 0) >= budget.turns:
+        return f"{spent.turns:,} of {budget.turns:,} turns have run"
+    if budget.tokens is not None and (spent.tokens or 0) >= budget.tokens:
+        return f"{spent.tokens:,} of {budget.tokens:,} tokens are used"
+    if budget.cost_usd is not None and (spent.cost_usd or 0.0) >= budget.cost_usd:
+        return f"${spent.cost_usd:,.4f} of ${budget.cost_usd:,.4f} are spent"
+    return ""
 
 
 def _take_next(queue: deque[FollowUp]) -> FollowUp | None:
@@ -303,6 +328,9 @@ def _release_later(state: SessionState, command: Release, now: float) -> list[Ef
     if command.until is not None and command.until != hold.until:
         return []
     state.hold = None
+    if hold.reason is HoldReason.BUDGET:
+        # Who goes on grants as much again.
+        state.spent = Budget(0, 0, 0.0)
     return [SessionReleased(state.key, now, command.by)]
 
 

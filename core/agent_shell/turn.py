@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from agent_shell import errors
-from agent_shell.agents.base import Agent, AgentEvent, Delta, Exchange, Notice, Usage, finish
+from agent_shell.agents.base import (
+    Agent,
+    AgentEvent,
+    Delta,
+    Exchange,
+    Messages,
+    Notice,
+    ToolCall,
+    ToolResult,
+    Usage,
+    finish,
+)
 from agent_shell.commands import TurnOver
-from agent_shell.events import Event, TurnDelta, TurnNotice
+from agent_shell.events import Event, ToolCalled, ToolReturned, TurnDelta, TurnNotice
 from agent_shell.recorder import Ticket
-from agent_shell.state import FollowUp, Hold, HoldReason, State, TurnState
+from agent_shell.state import Budget, FollowUp, Hold, HoldReason, State, TurnState
 
 __all__ = ["RunningTurn"]
 
@@ -37,6 +49,11 @@ class _Session(Protocol):
         """The agent that answers."""
         ...
 
+    @property
+    def allowance(self) -> Budget:
+        """What is left of the session's budget."""
+        ...
+
     async def history(self, limit: int) -> list[Exchange]:
         """The last `limit` turns that are over, oldest first."""
         ...
@@ -47,6 +64,10 @@ class _Session(Protocol):
 
     def keep_partial(self, turn: int, id: str, text: str) -> None:
         """Records a piece of the answer, for the case of a crash."""
+        ...
+
+    def keep_messages(self, turn: int, id: str, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Records what the model's history has more of this turn."""
         ...
 
 
@@ -95,6 +116,11 @@ class RunningTurn:
     def stopping(self) -> bool:
         """The cancel signal."""
         return self._state.stopped_by is not None
+
+    @property
+    def allowance(self) -> Budget:
+        """What this turn may use of the session's budget."""
+        return self._session.allowance
 
     async def history(self, limit: int = 1000) -> list[Exchange]:
         """The last `limit` turns of the session, oldest first."""
@@ -152,13 +178,24 @@ class RunningTurn:
             session.tell(TurnNotice(session.key, now, state.number, id, event.text))
         elif type(event) is Usage:
             self._usage = event
+        elif type(event) is Messages:
+            self._keep_partial(now)  # what was said comes before what was done then
+            session.keep_messages(state.number, id, event.messages)
+        elif type(event) is ToolCall:
+            called = (event.call, event.tool, event.arguments)
+            session.tell(ToolCalled(session.key, now, state.number, id, *called))
+        elif type(event) is ToolResult:
+            returned = (event.call, event.tool, event.ok, event.text)
+            session.tell(ToolReturned(session.key, now, state.number, id, *returned))
         else:
             raise TypeError(f"an agent yields agent events, not {type(event).__name__}")
 
     def _keep_partial(self, now: float) -> None:
+        self._kept_at = now
+        if self._kept == len(self._parts):
+            return
         said = "".join(self._parts[self._kept :])
         self._kept = len(self._parts)
-        self._kept_at = now
         self._session.keep_partial(self._state.number, self.id, said)
 
     def _cancelled(self) -> TurnOver:
@@ -168,16 +205,17 @@ class RunningTurn:
         return self.over(State.CANCELLED, "a cancelled task")
 
     def _failed(self, error: errors.AgentError) -> TurnOver:
-        """A failure of a known kind: where nothing was answered yet, nothing is consumed."""
-        reason = errors.reason_of(error)
+        """A failure of a known kind consumes nothing: the follow-up is to run again."""
+        reason, now = errors.reason_of(error), self._session.now()
         over = self.over(State.FAILED, reason)
-        if self._parts:
-            return over
         if isinstance(error, errors.RateLimited):
-            until = self._session.now() + error.retry_after_s
-            over.hold = Hold(HoldReason.RATE_LIMITED, reason, until)
+            over.hold = Hold(HoldReason.RATE_LIMITED, reason, now + error.retry_after_s)
         elif isinstance(error, errors.ModelUnreachable):
             over.hold = Hold(HoldReason.UNREACHABLE, reason)
+        elif isinstance(error, errors.BudgetSpent):
+            over.hold = Hold(HoldReason.BUDGET, reason)
+        if over.hold is not None:
+            self._keep_partial(now)
         return over
 
     def over(self, state: State, reason: str) -> TurnOver:

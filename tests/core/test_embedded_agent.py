@@ -20,7 +20,7 @@ from agent_shell.agents.embedded import (
     require_xllamacpp,
 )
 from agent_shell.errors import AgentError, ModelUnreachable
-from agent_shell.state import FollowUp, Lane, State
+from agent_shell.state import Budget, FollowUp, Lane, State
 
 
 class FakeTurn:
@@ -34,6 +34,7 @@ class FakeTurn:
         self.number = len(self.past) + 1
         self.id = f"f{self.number}"
         self.stopping = False
+        self.allowance = Budget()
         self.steers: list[FollowUp] = []
 
     async def history(self, limit: int = 1000) -> list[Exchange]:

@@ -21,6 +21,8 @@ _EVENTS: list[Event] = [
     events.TurnStarted("s", 1.0, 1, "a", 0),
     events.TurnDelta("s", 1.0, 1, "a", "piece"),
     events.TurnNotice("s", 1.0, 1, "a", "notice"),
+    events.ToolCalled("s", 1.0, 1, "a", "c1", "read", {"path": "x"}),
+    events.ToolReturned("s", 1.0, 1, "a", "c1", "read", True, "text"),
     events.TurnEnded("s", 1.0, 1, "a", State.ANSWERED, 0.5, Usage(1, 2, {"cached": 3})),
     events.TurnEnded("s", 1.0, 1, "a", State.QUEUED, 0.5, None),
     events.Receipt("s", 1.0, "a", State.FAILED, "why", 1, ""),

@@ -10,6 +10,8 @@ import pytest
 
 from agent_shell import (
     AgentError,
+    Budget,
+    BudgetSpent,
     EchoAgent,
     Engine,
     HoldReason,
@@ -17,6 +19,7 @@ from agent_shell import (
     InvalidText,
     Lane,
     Limits,
+    Messages,
     Misbehaviour,
     ModelUnreachable,
     NotWaiting,
@@ -26,6 +29,9 @@ from agent_shell import (
     RateLimited,
     State,
     TooLarge,
+    ToolCall,
+    ToolResult,
+    Usage,
 )
 from agent_shell.errors import SessionClosed
 from agent_shell.events import (
@@ -33,6 +39,8 @@ from agent_shell.events import (
     FollowUpRejected,
     Receipt,
     SessionHeld,
+    ToolCalled,
+    ToolReturned,
     TurnDelta,
     TurnEnded,
     TurnStarted,
@@ -441,16 +449,108 @@ class TestHolds:
         assert held.until is not None
         assert "session.released" in watch.types()
 
-    async def test_a_part_of_an_answer_is_not_asked_for_again(self):
-        """A model that is cut off after some words fails the turn and keeps the words."""
+    async def test_a_turn_that_is_cut_in_the_middle_comes_before_the_next_and_knows_its_part(self):
+        """A model that is cut off after some words holds; the turn runs again and sees them."""
         agent = StepAgent()
         _, session = new_session(agent)
         first = await session.submit("a")
+        await session.submit("b")
         step = await agent.step(1)
         step.say("some words")
         step.fail(ModelUnreachable("cut"))
-        receipt = await session.receipt(first.id)
-        assert (receipt.state, receipt.answer) == (State.FAILED, "some words")
+        await session.settled()
+        assert [f.text for f in session.waiting] == ["a", "b"]
+        session.release()
+        again = await agent.step(2)
+        (part,) = await again.turn.history()
+        assert (part.id, part.answer, part.state) == (first.id, "some words", State.QUEUED)
+        again.finish("all of it")
+        assert (await session.receipt(first.id)).answer == "all of it"
+        (await agent.step(3)).finish()
+
+    async def test_what_an_agent_keeps_of_a_turn_comes_back_with_its_history(self):
+        """`Messages` are kept in order, of a turn that was cut off too."""
+
+        class Keeper:
+            async def run(self, turn):
+                yield Messages([{"said": turn.text}])
+                if turn.text == "cut" and turn.number == 1:
+                    raise RateLimited("slow down", retry_after_s=0.01)
+                yield Messages([{"done": True}])
+
+        _, session = new_session(Keeper())
+        cut = await session.submit("cut")
+        await session.receipt(cut.id)
+        first, second = await session.history(10)
+        assert (first.id, first.messages, first.state) == (cut.id, [{"said": "cut"}], State.QUEUED)
+        assert second.messages == [{"said": "cut"}, {"done": True}]
+
+    async def test_the_use_of_a_tool_is_told(self):
+        """Observers see a call and its result, with the turn that they belong to."""
+
+        class Caller:
+            async def run(self, turn):
+                yield ToolCall("c1", "read", {"path": "a"})
+                yield ToolResult("c1", "read", True, "text")
+
+        engine, session = new_session(Caller())
+        watch = Watch(engine.observe())
+        accepted = await session.submit("a")
+        await session.receipt(accepted.id)
+        (called,) = watch.of(ToolCalled)
+        (returned,) = watch.of(ToolReturned)
+        assert (called.id, called.turn, called.arguments) == (accepted.id, 1, {"path": "a"})
+        assert (returned.call, returned.ok, returned.text) == ("c1", True, "text")
+
+    async def test_a_spent_budget_holds(self):
+        """No turn starts beyond the budget; who releases the session grants as much again."""
+        engine = Engine(EchoAgent(), budget=Budget(turns=2))
+        session = engine.session("s")
+        sent = [await session.submit(text) for text in "abc"]
+        await session.settled()
+        assert session.hold is not None
+        assert (session.hold.reason, session.hold.detail) == (
+            HoldReason.BUDGET,
+            "2 of 2 turns have run",
+        )
+        assert [f.text for f in session.waiting] == ["c"]
+        session.release()
+        assert (await session.receipt(sent[2].id)).state is State.ANSWERED
+        assert session.allowance == Budget(turns=1)
+
+    @pytest.mark.parametrize(
+        ("budget", "detail"),
+        [
+            (Budget(tokens=10), "12 of 10 tokens are used"),
+            (Budget(cost_usd=0.5), "$0.6000 of $0.5000 are spent"),
+        ],
+    )
+    async def test_tokens_and_dollars_are_counted_as_the_agent_says(self, budget, detail):
+        """What a turn used counts when it is over, however it ended."""
+
+        class Dear:
+            async def run(self, turn):
+                yield Usage(5, 7, {"cost_usd": 0.6})
+                raise ValueError("after all")
+
+        engine = Engine(Dear(), budget=budget, on_failure=OnFailure.CONTINUE)
+        session = engine.session("s")
+        await session.submit("a")
+        await session.submit("b")
+        await session.settled()
+        assert session.hold is not None
+        assert session.hold.detail == detail
+
+    async def test_a_turn_that_would_go_beyond_the_budget_is_put_back(self):
+        """`BudgetSpent` holds the session, and the turn comes first when it goes on."""
+        agent = StepAgent()
+        _, session = new_session(agent)
+        await session.submit("a")
+        (await agent.step(1)).fail(BudgetSpent("a request more would pass it"))
+        await session.settled()
+        assert session.hold is not None
+        assert session.hold.reason is HoldReason.BUDGET
+        assert [f.text for f in session.waiting] == ["a"]
 
     async def test_the_users_hold_lets_the_running_turn_end(self):
         """After `put_on_hold` the turn goes on, and none starts until `release`."""

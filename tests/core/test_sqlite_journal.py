@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_shell import (
+    AgentEvent,
+    Delta,
     EchoAgent,
     Engine,
     FollowUp,
@@ -25,11 +28,14 @@ from agent_shell import (
     IdConflict,
     JournalError,
     Lane,
+    Messages,
+    ModelUnreachable,
     OnFailure,
     Phase,
     Refused,
     Session,
     State,
+    Turn,
 )
 from agent_shell.errors import SessionLost, SessionOwned
 from agent_shell.events import Fact, FollowUpAccepted, Receipt, SessionClosed, TurnStarted
@@ -51,8 +57,40 @@ async def reopened(path: Path, agent: object = None, key: str = "s"):
     return journal, engine, await engine.open(key)
 
 
+class Keeper:
+    """Keeps a message of each turn; fails in the middle of those named "cut", at first."""
+
+    async def run(self, turn: Turn) -> AsyncIterator[AgentEvent]:
+        yield Delta("part")
+        yield Messages([{"said": turn.text}, {"half": "\ud800"}])
+        if turn.text == "cut" and turn.number < 3:
+            raise ModelUnreachable("the line is dead")
+
+
 class TestComingBack:
     """What a later process finds."""
+
+    async def test_what_agents_kept_is_there_again(self, path: Path):
+        """Messages and parts of a turn that could not go on are in the later process's history."""
+        journal, engine, session = await reopened(path, Keeper())
+        await session.receipt((await session.submit("a")).id)
+        await session.submit("cut")
+        await session.settled()
+        await engine.close(drain=False)
+        await journal.close()
+        journal, engine, session = await reopened(path, Keeper())
+        kept = [(e.text, e.answer, e.state, len(e.messages)) for e in await session.history(9)]
+        assert kept == [("a", "part", State.ANSWERED, 2), ("cut", "part", State.QUEUED, 2)]
+        assert (await session.history(1))[0].messages == [{"said": "cut"}, {"half": "\ud800"}]
+        session.release()
+        await session.settled()
+        assert [e.state for e in await session.history(9)] == [
+            State.ANSWERED,
+            State.QUEUED,
+            State.ANSWERED,
+        ]
+        await engine.close()
+        await journal.close()
 
     async def test_answers_and_receipts_are_there_again(self, path: Path):
         """Entries and history are the same after a restart."""

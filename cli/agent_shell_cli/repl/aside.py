@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent_shell import Agent, Delta, Exchange, FollowUp, State
+from agent_shell import Agent, Budget, Delta, Exchange, FollowUp, State
 from agent_shell.agents.base import finish
 
 __all__ = ["ask_aside"]
@@ -20,6 +20,7 @@ class _Aside:
     id = "aside"
     sender = "user"
     stopping = False
+    allowance = Budget()
 
     def __init__(self, key: str, text: str, past: list[Exchange]) -> None:
         self.session_key = key

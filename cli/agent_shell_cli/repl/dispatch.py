@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from agent_shell import Agent, AgentEvent, Delta, Exchange, FollowUp, Turn
+from agent_shell import Agent, AgentEvent, Budget, Delta, Exchange, FollowUp, Turn
 from agent_shell.agents.base import finish
 from agent_shell_cli.repl.router import PROMPT_SENDER
 from agent_shell_cli.repl.shell_line import run_line
@@ -70,6 +70,11 @@ class ForModel:
     def stopping(self) -> bool:
         """The cancel signal."""
         return self._turn.stopping
+
+    @property
+    def allowance(self) -> Budget:
+        """What this turn may use of the session's budget."""
+        return self._turn.allowance
 
     async def history(self, limit: int = 1000) -> list[Exchange]:
         """The last turns, without those that were only between the user and the shell."""

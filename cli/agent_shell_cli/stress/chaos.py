@@ -16,6 +16,7 @@ from typing import cast
 from agent_shell import (
     AgentError,
     AgentEvent,
+    Budget,
     EchoAgent,
     Exchange,
     FollowUp,
@@ -98,6 +99,11 @@ class _SteeredTurn:
     @property
     def stopping(self) -> bool:
         return self._turn.stopping
+
+    @property
+    def allowance(self) -> Budget:
+        """What this turn may use of the session's budget."""
+        return self._turn.allowance
 
     async def history(self, limit: int = 1000) -> list[Exchange]:
         return await self._turn.history(limit)

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from agent_shell.state import FollowUp, State
+from agent_shell.state import Budget, FollowUp, State
 
 __all__ = [
     "Agent",
@@ -62,6 +62,12 @@ class Usage:
     input_tokens: int = 0
     output_tokens: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def cost_usd(self) -> float:
+        """What it cost, in US dollars; 0 where nobody has said so."""
+        cost = self.extra.get("cost_usd")
+        return cost if isinstance(cost, int | float) and cost > 0 else 0.0
 
 
 @dataclass(slots=True)
@@ -154,6 +160,14 @@ class Turn(Protocol):
     @property
     def stopping(self) -> bool:
         """The cancel signal: true from the moment somebody stopped this turn."""
+        ...
+
+    @property
+    def allowance(self) -> Budget:
+        """What this turn may use of the session's budget; `None` is no bound.
+
+        An agent that would go beyond it raises `BudgetSpent`.
+        """
         ...
 
     async def history(self, limit: int = 1000) -> list[Exchange]:

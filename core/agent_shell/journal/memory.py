@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from agent_shell.agents.base import Exchange
@@ -13,6 +14,8 @@ from agent_shell.events import (
     FollowUpMoved,
     Receipt,
     TurnEnded,
+    TurnMessages,
+    TurnPartial,
     TurnStarted,
 )
 from agent_shell.journal import Entry, Restored
@@ -22,13 +25,20 @@ __all__ = ["MemoryJournal"]
 
 
 class _Record:
-    """One session's entries by id, and those that ran, in the order of their turns."""
+    """One session's entries by id, and those that ran, in the order of their turns.
 
-    __slots__ = ("entries", "ran")
+    A turn that could not go on stands in `ran` as what it was then, for its entry goes
+    back into the queue. `said` is what the running turn has said, `messages` what
+    agents kept, by turn.
+    """
+
+    __slots__ = ("entries", "messages", "ran", "said")
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
         self.ran: list[Entry] = []
+        self.said: list[str] = []
+        self.messages: dict[int, list[Mapping[str, Any]]] = {}
 
 
 class MemoryJournal:
@@ -76,8 +86,9 @@ class MemoryJournal:
     async def history(self, session_key: str, limit: int) -> list[Exchange]:
         """The last `limit` turns that are over, oldest first."""
         record = self._records.get(session_key)
-        ran = record.ran[-limit:] if record and limit > 0 else []
-        return [Exchange(e.id, e.turn or 0, e.text, e.answer, e.state, e.sender) for e in ran]
+        if record is None or limit <= 0:
+            return []
+        return [_exchange(entry, record) for entry in record.ran[-limit:]]
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -95,15 +106,34 @@ def _moved(record: _Record, fact: FollowUpMoved) -> None:
     record.entries[fact.id].lane = fact.lane
 
 
+def _exchange(entry: Entry, record: _Record) -> Exchange:
+    turn = entry.turn or 0
+    messages = record.messages.get(turn, ())
+    return Exchange(entry.id, turn, entry.text, entry.answer, entry.state, entry.sender, messages)
+
+
 def _started(record: _Record, fact: TurnStarted) -> None:
+    record.said.clear()
     entry = record.entries[fact.id]
     entry.state = State.RUNNING
     entry.turn = fact.turn
 
 
+def _partial(record: _Record, fact: TurnPartial) -> None:
+    record.said.append(fact.text)
+
+
+def _messages(record: _Record, fact: TurnMessages) -> None:
+    record.messages.setdefault(fact.turn, []).extend(fact.messages)
+
+
 def _ended(record: _Record, fact: TurnEnded) -> None:
     if fact.state is State.QUEUED:
-        record.entries[fact.id].state = State.QUEUED
+        entry = record.entries[fact.id]
+        entry.state = State.QUEUED
+        entry.answer = "".join(record.said)
+        if entry.answer or fact.turn in record.messages:
+            record.ran.append(replace(entry))
 
 
 def _receipt(record: _Record, fact: Receipt) -> None:
@@ -122,6 +152,8 @@ _KEPT: dict[type[Fact], Callable[[_Record, Any], None]] = {
     FollowUpEdited: _edited,
     FollowUpMoved: _moved,
     TurnStarted: _started,
+    TurnPartial: _partial,
+    TurnMessages: _messages,
     TurnEnded: _ended,
     Receipt: _receipt,
 }

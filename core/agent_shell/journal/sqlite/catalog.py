@@ -268,6 +268,11 @@ def fork(c: sqlite3.Connection, key: str, new: str, now: float) -> int:
         " (SELECT id FROM follow_ups WHERE session = ?)",
         (copy, source, copy),
     )
+    c.execute(
+        "INSERT INTO messages (session, turn, body) SELECT ?, turn, body FROM messages"
+        " WHERE session = ? AND turn IN (SELECT number FROM turns WHERE session = ?) ORDER BY seq",
+        (copy, source, copy),
+    )
     (left,) = c.execute(
         "SELECT count(*) FROM follow_ups WHERE session = ? AND ended_at IS NULL", (source,)
     ).fetchone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from agent_shell.journal.sqlite.tables import (
     Check,
     is_int,
     is_lane,
+    is_messages,
     is_state,
     is_text,
     is_time,
@@ -85,19 +87,37 @@ def entries(c: sqlite3.Connection, key: str) -> list[Entry]:
 
 
 def history(c: sqlite3.Connection, key: str, limit: int) -> list[Exchange]:
-    """The last `limit` turns that are over and ran, oldest first."""
+    """The last `limit` turns that are over and ran, oldest first.
+
+    Those whose follow-up went back into the queue, if they had produced anything.
+    """
     rows = c.execute(
         "SELECT f.id, t.number, f.text, t.answer, t.state, f.sender FROM sessions s"
         " JOIN turns t ON t.session = s.id"
         " JOIN follow_ups f ON f.session = s.id AND f.id = t.follow_up"
-        " WHERE s.key = ? AND t.state NOT IN ('running', 'queued')"
+        " WHERE s.key = ? AND t.state <> 'running' AND (t.state <> 'queued' OR t.answer <> ''"
+        "   OR EXISTS (SELECT 1 FROM messages m WHERE m.session = s.id AND m.turn = t.number))"
         " ORDER BY t.number DESC LIMIT ?",
         (key, max(limit, 0)),
     ).fetchall()
+    messages = _messages(c, key, rows[-1][1]) if rows else {}
     return [
-        Exchange(id, number, text, answer, State(state), sender)
+        Exchange(id, number, text, answer, State(state), sender, messages.get(number, ()))
         for id, number, text, answer, state, sender in _sound(reversed(rows), _EXCHANGE_ROW)
     ]
+
+
+def _messages(c: sqlite3.Connection, key: str, first: int) -> dict[int, list[dict[str, Any]]]:
+    """What the agent kept of the turns from number `first` on, by their numbers."""
+    rows = c.execute(
+        "SELECT m.turn, m.body FROM sessions s JOIN messages m ON m.session = s.id"
+        " WHERE s.key = ? AND m.turn >= ? ORDER BY m.seq",
+        (key, first),
+    )
+    kept: dict[int, list[dict[str, Any]]] = {}
+    for turn, body in _sound(rows, (is_int, is_messages)):
+        kept.setdefault(turn, []).extend(json.loads(body))
+    return kept
 
 
 def sessions(c: sqlite3.Connection) -> list[Summary]:

@@ -22,6 +22,7 @@ from agent_shell.events import (
     SessionHeld,
     SessionReleased,
     TurnEnded,
+    TurnMessages,
     TurnPartial,
     TurnStarted,
 )
@@ -52,6 +53,7 @@ class Records:
             FollowUpMoved: self._moved,
             TurnStarted: self._started,
             TurnPartial: self._partial,
+            TurnMessages: self._messages,
             TurnEnded: self._ended,
             Receipt: self._receipt,
             SessionHeld: self._held,
@@ -118,6 +120,13 @@ class Records:
         self._execute(
             "UPDATE turns SET answer = answer || ? WHERE session = ? AND number = ?",
             (_text(fact.text), session, fact.turn),
+        )
+
+    def _messages(self, session: int, fact: TurnMessages) -> None:
+        # In ASCII: half of a pair can stand in it, escaped, and come back as it was.
+        self._execute(
+            "INSERT INTO messages (session, turn, body) VALUES (?, ?, ?)",
+            (session, fact.turn, json.dumps(fact.messages)),
         )
 
     def _ended(self, session: int, fact: TurnEnded) -> None:

@@ -82,9 +82,20 @@ CREATE TABLE inbox (
 );
 """
 
+# What agents keep of their turns, in pieces as they came: `body` is a JSON array.
+_V2 = """
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    turn INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX said ON messages (session, turn);
+"""
+
 # Each brings a file from the version that is its index to the next one. They are
 # never changed once released, only added to.
-MIGRATIONS: tuple[str, ...] = (_V1,)
+MIGRATIONS: tuple[str, ...] = (_V1, _V2)
 VERSION = len(MIGRATIONS)
 
 

@@ -6,6 +6,7 @@ geological age, a text that is a number. Who reads checks, and says so.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ __all__ = [
     "Table",
     "is_int",
     "is_lane",
+    "is_messages",
     "is_number",
     "is_state",
     "is_text",
@@ -50,6 +52,20 @@ def is_time(value: Any) -> bool:
     """Whether it is a time, in seconds since the epoch, that a calendar can show."""
     # Until the year 9999.
     return is_number(value) and 0 <= value < 253_402_300_800
+
+
+def is_messages(value: Any) -> bool:
+    """Whether it is a JSON array of objects."""
+    try:
+        messages: Any = json.loads(value) if isinstance(value, str) else None
+    except (ValueError, RecursionError):
+        return False
+    return _is(messages, list) and all(_is(message, dict) for message in messages)
+
+
+def _is(value: Any, kind: type) -> bool:
+    # A function: a type checker that narrows `Any` here would not know what is in the list.
+    return isinstance(value, kind)
 
 
 def or_null(check: Check) -> Check:
@@ -170,6 +186,12 @@ TABLES = (
             "refused": _OPTIONAL_TEXT,
         },
         _NAMED,
+    ),
+    Table(
+        "messages",
+        "seq",
+        {"seq": is_int, "session": is_int, "turn": is_int, "body": is_messages},
+        "seq",
     ),
 )
 # A page does not say whose it is: a row is known by its kind and number of values.
