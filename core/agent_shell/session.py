@@ -271,7 +271,7 @@ class Session:
     def promote(self, id: str, lane: Literal[Lane.STEER, Lane.INTERRUPT]) -> None:
         """Has a waiting follow-up steer or interrupt the running turn; raises `NotWaiting`.
 
-        Where no turn runs, it is the next to run.
+        Where no turn can be steered any more, it runs next, behind such as came before it.
         """
         self._perform(Promote(id, lane))
 

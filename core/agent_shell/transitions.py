@@ -161,11 +161,8 @@ def _enqueue_next(state: SessionState, command: Submit, now: float) -> list[Effe
 
 
 def _insert_next(state: SessionState, follow_up: FollowUp) -> int:
-    """Puts it at the head of the queue; returns its position there."""
-    place = 0
-    if follow_up.lane is Lane.STEER:
-        # One that came too late still follows the interrupt that it came after.
-        place = int(_interrupt_waits(state))
+    """Puts it to what runs next; returns its position there."""
+    place = _behind_late(state) if follow_up.lane is Lane.STEER else 0
     state.queue.insert(place, follow_up)
     return place + 1
 
@@ -210,7 +207,7 @@ def _turn_over(state: SessionState, command: TurnOver, now: float) -> list[Effec
     if turn is None or turn.number != command.turn:
         return []
     state.turn = None
-    effects = _enqueue_steers(state, turn, now, _interrupt_waits(state)) if turn.inbox else []
+    effects = _enqueue_steers(state, turn, now, _behind_late(state)) if turn.inbox else []
     effects += _end(state, turn, command, now)
     effects += _advance(state, now)
     return effects
@@ -446,9 +443,9 @@ def _unwritten(state: SessionState, command: Unwritten, now: float) -> list[Effe
     moved: list[Effect] = []
     if turn is not None and turn.number == command.turn:
         state.turn = None
-        follow_up = turn.follow_up
+        follow_up, place = turn.follow_up, _behind_late(state)
         state.queue.appendleft(follow_up)
-        moved = _enqueue_steers(state, turn, now, behind=True)
+        moved = _enqueue_steers(state, turn, now, place + 1)
         if follow_up.id not in command.ids:
             # It may have started from further behind, past what was held back.
             moved.insert(0, FollowUpMoved(state.key, now, follow_up.id, 1, follow_up.lane))
@@ -456,7 +453,7 @@ def _unwritten(state: SessionState, command: Unwritten, now: float) -> list[Effe
         found = steered + _drop(state, command.ids)
         state.beyond -= min(state.beyond, len(command.ids) - found)
         # An interrupt that was refused had moved the steers to behind itself.
-        late = itertools.takewhile(lambda f: f.lane is Lane.STEER, state.queue)
+        late = itertools.islice(state.queue, _behind_late(state))
         moved += [FollowUpMoved(state.key, now, f.id, at, f.lane) for at, f in enumerate(late, 1)]
     moved += _unmerge(state, command, now)
     hold = Hold(HoldReason.JOURNAL, command.reason)
@@ -567,20 +564,30 @@ def _stop_turn(state: SessionState, by: str, now: float) -> list[Effect]:
     turn = _running(state)
     turn.stopped_by = by
     state.phase = Phase.STOPPING
-    return [*_enqueue_steers(state, turn, now, _interrupt_waits(state)), Cancel(turn.number)]
+    return [*_enqueue_steers(state, turn, now, _behind_late(state)), Cancel(turn.number)]
 
 
-def _interrupt_waits(state: SessionState) -> bool:
-    return bool(state.queue) and state.queue[0].lane is Lane.INTERRUPT
+def _behind_late(state: SessionState) -> int:
+    """The place of a steer that came too late: next, but for those that came before it.
+
+    These are the interrupts and steers at the head of the queue, so that what was
+    typed while a turn stops runs as it was typed.
+    """
+    early = itertools.takewhile(lambda f: f.lane in _NEXT, state.queue)
+    return sum(1 for _ in early)
 
 
-def _enqueue_steers(state: SessionState, turn: TurnState, now: float, behind: bool) -> list[Effect]:
-    """What can steer nothing any more runs next, or `behind` the head of the queue."""
-    first = [state.queue.popleft()] if behind else []
-    state.queue.extendleft(reversed([*first, *turn.inbox]))
+_NEXT = (Lane.INTERRUPT, Lane.STEER)
+
+
+def _enqueue_steers(state: SessionState, turn: TurnState, now: float, place: int) -> list[Effect]:
+    """Puts what can steer nothing any more into the queue, the first of it at `place`."""
+    state.queue.rotate(-place)
+    state.queue.extendleft(reversed(turn.inbox))
+    state.queue.rotate(place)
     moved: list[Effect] = [
         FollowUpMoved(state.key, now, follow_up.id, position, follow_up.lane)
-        for position, follow_up in enumerate(turn.inbox, 2 if behind else 1)
+        for position, follow_up in enumerate(turn.inbox, place + 1)
     ]
     turn.inbox = ()
     return moved

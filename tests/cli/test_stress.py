@@ -163,6 +163,16 @@ async def test_chaos_ends_every_follow_up_exactly_once(seed: int, queue_limit: i
     assert result.steered > 0
 
 
+@pytest.mark.parametrize("queue_limit", [None, 10, 1])
+@pytest.mark.parametrize("seed", range(2))
+async def test_chaos_on_a_durable_journal_is_as_exact(seed: int, queue_limit: int | None):
+    """What is refused and what runs next is foretold there too, while commits are under way."""
+    result = await flooded(chaos=True, seed=seed, sessions=3, queue_limit=queue_limit, journal=None)
+    assert result.faults == []
+    assert ended(result) == result.accepted == 600
+    assert (result.rejected > 0) == (queue_limit is not None)
+
+
 async def test_the_seed_says_whether_a_failure_holds_the_queue():
     """Both ways of going on after a failed turn are flooded."""
     assert (await flooded(n=10, chaos=True, seed=0)).on_failure == "hold"

@@ -10,8 +10,8 @@ from agent_shell_cli.stress.order import Slot
 class Arranged:
     """An `ArrangedOrder` whose inputs are acknowledged at once, by their text."""
 
-    def __init__(self, *texts: str, hold_failed: bool = False) -> None:
-        self.order = ArrangedOrder(100, hold_failed=hold_failed)
+    def __init__(self, *texts: str, hold_failed: bool = False, limit: int = 100) -> None:
+        self.order = ArrangedOrder(limit, hold_failed=hold_failed)
         self.slots: dict[str, Slot] = {}
         for text in texts:
             self.send(text)
@@ -46,6 +46,42 @@ def test_an_interrupt_in_the_handoff_ends_a_turn_that_the_agent_never_sees():
     arranged.order.settled("b")
     assert not arranged.order.unclear
     assert arranged.run("now", "c") == 0
+
+
+def test_a_receipt_may_come_before_the_acknowledgement():
+    """A journal that takes its time tells both at once: the stopped turn is over all the same."""
+    arranged = Arranged("a", "b")
+    arranged.run("a", "b")
+    slot = arranged.order.submit(Lane.QUEUE, "c")
+    arranged.order.interrupt()
+    arranged.order.settled("c")
+    assert arranged.order.unclear
+    arranged.order.acknowledged(slot, "c")
+    assert not arranged.order.running
+
+
+def test_steers_that_come_too_late_run_as_they_were_typed():
+    """Behind the interrupt that stopped the turn, and before the queue."""
+    arranged = Arranged("a", "b")
+    arranged.order.started("a")
+    arranged.send("steer", Lane.STEER)
+    arranged.send("now", Lane.INTERRUPT)
+    arranged.send("late", Lane.STEER)
+    arranged.send("later", Lane.STEER)
+    arranged.order.over()
+    assert arranged.run("now", "steer", "late", "later", "b") == 0
+
+
+def test_an_input_is_refused_if_and_only_if_there_is_no_room():
+    """A refusal while there is room counts, and so does an acceptance while there is none."""
+    arranged = Arranged("a", limit=1)
+    arranged.order.turned_away()
+    assert arranged.order.out_of_order == 1
+    arranged.send("b")
+    arranged.order.turned_away()
+    assert arranged.order.out_of_order == 1
+    arranged.send("c")
+    assert arranged.order.out_of_order == 2
 
 
 def test_a_steer_that_the_turn_did_not_take_runs_next():

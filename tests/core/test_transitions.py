@@ -127,7 +127,30 @@ def test_a_steer_behind_an_interrupt_runs_behind_it():
     decide(state, Submit(follow_up(3, Lane.STEER)), NOW)
     decide(state, Submit(follow_up(4, Lane.INTERRUPT)), NOW)
     decide(state, Submit(follow_up(5, Lane.STEER)), NOW)
-    assert [f.id for f in state.queue] == ["f4", "f5", "f3", "f2"]
+    assert [f.id for f in state.queue] == ["f4", "f3", "f5", "f2"]
+
+
+def test_steers_that_come_too_late_run_as_they_were_typed():
+    """While a turn stops, each goes behind those before it, and all before the queue."""
+    state = SessionState("k")
+    decide(state, Submit(follow_up(1)), NOW)
+    decide(state, Submit(follow_up(2)), NOW)
+    decide(state, Interrupt("user"), NOW)
+    facts = [f for n in (3, 4, 5) for f in decide(state, Submit(follow_up(n, Lane.STEER)), NOW)]
+    assert [f.id for f in state.queue] == ["f3", "f4", "f5", "f2"]
+    assert [f.position for f in facts if isinstance(f, FollowUpAccepted)] == [1, 2, 3]
+
+
+def test_a_steer_that_a_turn_left_runs_behind_an_earlier_one():
+    """One that came too late for the turn before goes first, and both before the queue."""
+    state = SessionState("k")
+    for number, lane in enumerate((Lane.QUEUE, Lane.QUEUE, Lane.INTERRUPT, Lane.STEER), 1):
+        decide(state, Submit(follow_up(number, lane)), NOW)
+    decide(state, over(1), NOW)
+    decide(state, Submit(follow_up(5, Lane.STEER)), NOW)  # into the turn of the interrupt
+    decide(state, over(2), NOW)
+    assert state.turn is not None
+    assert [state.turn.follow_up.id, *(f.id for f in state.queue)] == ["f4", "f5", "f2"]
 
 
 def test_a_batch_that_was_not_recorded_did_not_happen():
@@ -137,6 +160,20 @@ def test_a_batch_that_was_not_recorded_did_not_happen():
     decide(state, Unwritten(frozenset({"f1"}), 1, "disk full"), NOW)
     assert (state.phase, state.turn, len(state.queue)) == (Phase.HELD, None, 0)
     assert state.hold == Hold(HoldReason.JOURNAL, "disk full")
+
+
+def test_what_a_refused_interrupt_had_moved_is_told_its_place_again():
+    """Steers stood behind it, and behind an older one; without it they are one further on."""
+    state = SessionState("k")
+    for number, lane in enumerate((Lane.QUEUE, Lane.QUEUE, Lane.INTERRUPT, Lane.INTERRUPT), 1):
+        decide(state, Submit(follow_up(number, lane)), NOW)
+    decide(state, over(1), NOW)  # the newer one runs, the older one waits
+    decide(state, Submit(follow_up(5, Lane.STEER)), NOW)
+    decide(state, Submit(follow_up(6, Lane.INTERRUPT)), NOW)
+    effects = decide(state, Unwritten(frozenset({"f6"}), None, "disk full"), NOW)
+    assert [f.id for f in state.queue] == ["f3", "f5", "f2"]
+    moved = {fact.id: fact.position for fact in effects if isinstance(fact, FollowUpMoved)}
+    assert moved == {"f3": 1, "f5": 2}
 
 
 def test_an_input_that_was_recorded_stays_when_its_start_was_not():

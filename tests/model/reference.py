@@ -71,8 +71,9 @@ class Reference:
         self.loop()
 
     def too_late(self) -> None:
-        """What can steer nothing any more runs next, behind an interrupt that waits."""
-        behind = int([item.lane for item in self.queue[:1]] == ["interrupt"])
+        """What can steer nothing any more runs next, behind such as came before it."""
+        lanes = [item.lane in ("interrupt", "steer") for item in self.queue]
+        behind = [*lanes, False].index(False)
         self.queue[behind:behind], self.steering = self.steering, []
 
     def stop(self, by: str, hold: str = "") -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import takewhile
 
 from agent_shell import Lane
 from agent_shell_cli.stress.order import Slot
@@ -30,6 +31,8 @@ class ArrangedOrder:
         self._running: Slot | None = None
         self._begun = False
         self._stopping = False
+        # Receipts that came before the acknowledgement of what is stopped and was not seen.
+        self._ahead: set[str] = set()
         self.queue: deque[Slot] = deque()
         self.held = False
         self.rested = True
@@ -54,27 +57,24 @@ class ArrangedOrder:
         """Whether a turn was stopped before the agent saw it: its end shows only later."""
         return self._stopping and not self._begun
 
-    @property
-    def full(self) -> bool:
-        """Whether the next input must be refused."""
-        return self.unstarted >= self._limit
-
     # The commands
 
     def submit(self, lane: Lane, text: str) -> Slot:
-        """An input is sent."""
+        """An input is sent, and was not refused."""
         slot = Slot(lane, text)
         # Whether the turn that nobody saw is over, and the guard with it, is not known.
         self.rested = self.rested or (self.unclear and not self.queue)
         if lane is Lane.MERGE and self.queue:
             return slot  # part of the last one from now on
+        # Once the turn that nobody saw is over, one waits less than is known.
+        self._wrong += self._full and not self.unclear
         if lane is Lane.STEER and self._running is not None and not self._stopping:
             self._inbox.append(slot)
         elif lane is Lane.INTERRUPT:
             self.queue.insert(0, slot)
             self._stop()
         elif lane is Lane.STEER and self._stopping:
-            self.queue.insert(self._behind_interrupt(), slot)
+            self.queue.insert(self._behind_late(), slot)
         else:
             self.queue.append(slot)
         self._advance()
@@ -86,12 +86,17 @@ class ArrangedOrder:
             slot.id = id
         elif slot.id != id:
             self._wrong += 1
+        if id in self._ahead:
+            self.settled(id)
+
+    def turned_away(self) -> None:
+        """An input was refused for want of room; there must be none."""
+        self._wrong += not self._full
 
     def refused(self, slot: Slot) -> None:
-        """The input in `slot`, or a command about it, was refused against all expectation."""
+        """A command about the input in `slot` was refused against all expectation."""
         self._wrong += 1
         self.queue = deque(other for other in self.queue if other is not slot)
-        self._inbox = [other for other in self._inbox if other is not slot]
 
     def interrupt(self) -> None:
         """The user stops the turn; the queue is held."""
@@ -148,8 +153,16 @@ class ArrangedOrder:
 
     def settled(self, id: str) -> None:
         """`id` has its receipt: so a turn that the agent never saw is over."""
-        if self.unclear and self._running is not None and self._running.id == id:
+        if not self.unclear or self._running is None:
+            return
+        if self._running.id == id:
             self._end()
+        elif self._running.id is None:
+            self._ahead.add(id)
+
+    @property
+    def _full(self) -> bool:
+        return self.unstarted >= self._limit
 
     def _stop(self) -> None:
         if self._running is None or self._stopping:
@@ -157,11 +170,13 @@ class ArrangedOrder:
         self._stopping = True
         self._give_back_steers()
 
-    def _behind_interrupt(self) -> int:
-        return int(bool(self.queue) and self.queue[0].lane is Lane.INTERRUPT)
+    def _behind_late(self) -> int:
+        """Behind the inputs at the head that came before, and that were to run next too."""
+        early = takewhile(lambda slot: slot.lane in (Lane.INTERRUPT, Lane.STEER), self.queue)
+        return sum(1 for _ in early)
 
     def _give_back_steers(self) -> None:
-        place = self._behind_interrupt()
+        place = self._behind_late()
         for slot in reversed(self._inbox):
             self.queue.insert(place, slot)
         self._inbox = []
@@ -169,6 +184,7 @@ class ArrangedOrder:
     def _end(self) -> None:
         self._give_back_steers()
         self._running, self._begun, self._stopping = None, False, False
+        self._ahead.clear()
         self._note_rest()
         self._advance()
 

@@ -39,21 +39,16 @@ class Order(Protocol):
         """Follow-ups whose turn should have started and did not."""
         ...
 
-    @property
-    def full(self) -> bool:
-        """Whether the next input must be refused."""
+    def submit(self, lane: Lane, text: str) -> Slot:
+        """An input is sent, and was not refused."""
         ...
 
-    def submit(self, lane: Lane, text: str) -> Slot:
-        """An input is sent."""
+    def turned_away(self) -> None:
+        """An input was refused for want of room."""
         ...
 
     def acknowledged(self, slot: Slot, id: str) -> None:
         """The input in `slot` is accepted as `id`."""
-        ...
-
-    def refused(self, slot: Slot) -> None:
-        """The input in `slot` was refused."""
         ...
 
     def started(self, id: str) -> None:
@@ -86,11 +81,6 @@ class AckOrder:
         self._late = 0
         self.rested = True
 
-    @property
-    def full(self) -> bool:
-        """Nothing is foretold here: the engine may refuse at any time."""
-        return False
-
     def submit(self, lane: Lane, text: str) -> Slot:
         """An input is sent; its place is known when it is acknowledged."""
         return Slot(lane, text)
@@ -102,8 +92,8 @@ class AckOrder:
         elif self._early.popleft() != id:
             self._late += 1
 
-    def refused(self, slot: Slot) -> None:
-        """Nothing of it remains."""
+    def turned_away(self) -> None:
+        """Nothing is foretold here: the engine may refuse at any time."""
 
     def settled(self, id: str) -> None:
         """A receipt says nothing about the order."""

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+import types
 from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, TypeVar, cast
 
 from agent_shell import Lane, QueueFull, Session
 from agent_shell.events import Event, Missed, Receipt
 from agent_shell.observer import Observer
 from agent_shell_cli.stress.ledger import Ledger
 from agent_shell_cli.stress.meter import Watch
-from agent_shell_cli.stress.order import Order
+from agent_shell_cli.stress.order import Order, Slot
 from agent_shell_cli.stress.samples import Thinned
 
 __all__ = ["Books", "Reader", "Seat"]
+
+T = TypeVar("T")
 
 
 class Books:
@@ -32,6 +37,26 @@ class Books:
         self.last_receipt_at = 0.0
 
 
+@types.coroutine
+def _decided(
+    submitting: Coroutine[Any, Any, T], note: Callable[[], object]
+) -> Generator[Any, Any, T]:
+    """Awaits `submitting`; calls `note` in the moment in which it is not refused.
+
+    That is in its first step, before anything else can happen: to be accepted may then
+    take a commit, and what comes until its end is behind this input.
+    """
+    waiting = submitting.__await__()
+    try:
+        first = next(waiting)
+    except StopIteration as done:
+        note()
+        return cast("T", done.value)
+    note()
+    yield first
+    return (yield from waiting)
+
+
 class Seat:
     """A session, what is expected of it, and the producers that it had no room for."""
 
@@ -47,20 +72,20 @@ class Seat:
     async def submit(self, text: str, lane: Lane = Lane.QUEUE) -> bool:
         """Sends an input; false if it was refused for want of room."""
         books, order = self._books, self.order
-        # What must be refused is noted only if it is accepted all the same.
-        slot = None if order.full else order.submit(lane, text)
+        slots: list[Slot] = []
         sent_at = time.perf_counter()
         try:
-            accepted = await self.session.submit(text, lane=lane)
+            accepted = await _decided(
+                self.session.submit(text, lane=lane), lambda: slots.append(order.submit(lane, text))
+            )
         except QueueFull:
             books.rejected += 1
-            if slot is not None:
-                order.refused(slot)
+            order.turned_away()
             return False
         books.last_accepted_at = now = time.perf_counter()
         books.latency_s.add(now - sent_at)
         books.ledger.acknowledged(accepted.id, text)
-        order.acknowledged(slot or order.submit(lane, text), accepted.id)
+        order.acknowledged(slots[0], accepted.id)
         return True
 
     def settled(self, id: str) -> None:
