@@ -573,11 +573,12 @@ def _behind_late(state: SessionState) -> int:
     These are the interrupts and steers at the head of the queue, so that what was
     typed while a turn stops runs as it was typed.
     """
-    early = itertools.takewhile(lambda f: f.lane in _NEXT, state.queue)
-    return sum(1 for _ in early)
+    behind = (at for at, f in enumerate(state.queue) if f.lane is _QUEUE or f.lane is _MERGE)
+    return next(behind, len(state.queue))
 
 
-_NEXT = (Lane.INTERRUPT, Lane.STEER)
+# Members of an enum are slow to find, and the head may be long.
+_QUEUE, _MERGE = Lane.QUEUE, Lane.MERGE
 
 
 def _enqueue_steers(state: SessionState, turn: TurnState, now: float, place: int) -> list[Effect]:
