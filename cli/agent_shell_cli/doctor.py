@@ -17,6 +17,7 @@ from agent_shell import AgentShellError
 from agent_shell.agents.embedded import find_weights, require_xllamacpp
 from agent_shell.journal.sqlite import catalog, recovery
 from agent_shell.journal.sqlite.catalog import Sign
+from agent_shell.tools.sandbox import find_sandbox
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.sessions.output import note, write, write_json
 
@@ -91,6 +92,7 @@ def _findings(path: Path) -> Iterator[_Finding]:
     yield _python()
     yield _terminal()
     yield _model()
+    yield _sandbox()
     yield from _journal(path)
 
 
@@ -134,6 +136,19 @@ def _model() -> _Finding:
         advice = "it is fetched on first use, or now with: agent-shell models pull"
         return _Finding("local model", _Grade.OK, "installed, not fetched yet", advice)
     return _Finding("local model", _Grade.OK, str(weights))
+
+
+def _sandbox() -> _Finding:
+    found = find_sandbox()
+    if found.program is not None:
+        return _Finding("sandbox", _Grade.OK, found.why)
+    detail = f"none for commands of tools: {found.why}"
+    advice = "they can do all that you can, once they are allowed"
+    if sys.platform != "linux":
+        return _Finding("sandbox", _Grade.OK, detail, advice)
+    if found.missing:
+        advice = f"install bubblewrap (Debian: apt install bubblewrap); until then {advice}"
+    return _Finding("sandbox", _Grade.WARN, detail, advice)
 
 
 def _journal(path: Path) -> Iterator[_Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ def path(tmp_path: Path) -> Path:
     return folder / "sessions.sqlite"
 
 
-def doctor(path: Path, *arguments: str) -> Ended:
-    return run_program("doctor", "--journal", str(path), *arguments)
+def doctor(path: Path, *arguments: str, **changes: str) -> Ended:
+    return run_program("doctor", "--journal", str(path), *arguments, changes=changes)
 
 
 def checks(path: Path) -> dict[str, dict[str, Any]]:
@@ -100,3 +101,14 @@ async def test_nothing_is_recovered_under_a_living_process(path):
         assert "end every agent-shell" in ended.err
         assert [file.name for file in path.parent.glob("*.damaged-*")] == []
     assert doctor(path, "--recover").code == 0
+
+
+def test_what_confines_the_commands_of_tools_is_said(path, tmp_path):
+    """Where nothing does, with what would; and a bubblewrap that does not work, with its words."""
+    assert "sandbox" in checks(path)
+    without = doctor(path, "--json", PATH=str(tmp_path))
+    found = {check["name"]: check for check in json.loads(without.out)["checks"]}["sandbox"]
+    assert (without.code, found["status"]) == (0, "warn" if sys.platform == "linux" else "ok")
+    if sys.platform == "linux":
+        assert found["detail"].endswith("bubblewrap is not installed")
+        assert found["advice"].startswith("install bubblewrap")
