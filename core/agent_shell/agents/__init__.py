@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 
 from agent_shell.agents.base import Agent, Loadable, Progress
@@ -12,19 +13,24 @@ __all__ = ["Loadable", "Progress", "make_agent"]
 
 
 def make_agent(name: str) -> Agent:
-    """The agent called `name`: `embedded` or `echo[:WORDS_PER_SECOND]`.
+    """The agent called `name`: `embedded`, `echo[:WORDS_PER_SECOND]` or `PROVIDER:MODEL`.
 
-    Raises `UnknownModel`. Heavy libraries are not loaded before the agent's
-    `load`, or its first turn.
+    Raises `UnknownModel`, with the nearest name. Heavy libraries are not loaded before the
+    agent's `load`, or its first turn.
     """
-    kind, _, setting = name.partition(":")
+    kind, colon, setting = name.partition(":")
     make = _MAKERS.get(kind)
-    if make is None:
-        raise UnknownModel(
-            f"no model is called {name!r}; there are: embedded (the local model), "
-            "echo and echo:WORDS_PER_SECOND (repeat the input)"
-        )
-    return make(setting)
+    if make is not None:
+        return make(setting)
+    if colon:
+        return _provider(name)
+    near = difflib.get_close_matches(kind, _MAKERS, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise UnknownModel(
+        f"no model is called {name!r}{hint}; there are: embedded (the local model), "
+        "echo and echo:WORDS_PER_SECOND (repeat the input), and PROVIDER:MODEL, "
+        "as 'agent-shell models' lists them"
+    )
 
 
 def _embedded(setting: str) -> Agent:
@@ -43,6 +49,13 @@ def _echo(setting: str) -> Agent:
         raise UnknownModel(
             f"echo:{setting} is not echo:WORDS_PER_SECOND: {setting!r} is no number above 0"
         ) from None
+
+
+def _provider(name: str) -> Agent:
+    # Imported here, for the others have no need of it.
+    from agent_shell.agents.provider import ProviderAgent, ProviderSettings, parse
+
+    return ProviderAgent(ProviderSettings(parse(name)))
 
 
 _MAKERS: dict[str, Callable[[str], Agent]] = {"embedded": _embedded, "echo": _echo}

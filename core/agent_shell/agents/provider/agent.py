@@ -1,0 +1,68 @@
+"""The agent behind `PROVIDER:MODEL`. Light to import: the library loads in `load`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from agent_shell.agents.base import AgentEvent, Progress, Turn
+from agent_shell.agents.provider.availability import missing
+from agent_shell.agents.provider.loading import connect, converse
+from agent_shell.agents.provider.settings import ProviderSettings
+from agent_shell.errors import ModelUnusable
+
+if TYPE_CHECKING:
+    from agent_shell.agents.provider.library.connected import Connection
+
+__all__ = ["ProviderAgent"]
+
+
+class ProviderAgent:
+    """Answers with a model of a provider, for any number of sessions at once.
+
+    `sleep` is what the pauses between two tries of a request are spent in.
+    """
+
+    def __init__(
+        self,
+        settings: ProviderSettings,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.name = str(settings.model)
+        self.settings = settings
+        self.on_progress = on_progress
+        self._sleep = sleep
+        self._loading: asyncio.Future[Connection] | None = None
+
+    async def load(self) -> None:
+        """Loads the library and makes the client; sends nothing.
+
+        Raises `ModelUnusable` where a key or a library is missing, and says what to do.
+        """
+        await self._connected()
+
+    async def run(self, turn: Turn) -> AsyncIterator[AgentEvent]:
+        """Answers the turn."""
+        connection = await self._connected()
+        async with contextlib.aclosing(converse(connection, turn, self._sleep)) as events:
+            async for event in events:
+                yield event
+
+    async def close(self) -> None:
+        """Closes the client."""
+        loading = self._loading
+        if loading is not None and loading.done() and not loading.exception():
+            await loading.result().close()
+        self._loading = None
+
+    async def _connected(self) -> Connection:
+        if self._loading is None or (self._loading.done() and self._loading.exception()):
+            if problem := missing(self.settings):
+                raise ModelUnusable(problem)
+            self.on_progress(Progress("loading"))
+            self._loading = asyncio.ensure_future(asyncio.to_thread(connect, self.settings))
+        return await asyncio.shield(self._loading)

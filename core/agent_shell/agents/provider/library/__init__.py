@@ -1,0 +1,1 @@
+"""What is built on pydantic_ai: loaded by `loading.py` alone, in a thread."""

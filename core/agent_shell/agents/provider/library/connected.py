@@ -1,0 +1,33 @@
+"""A model that is ready to be asked."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from pydantic_ai.models import Model
+from pydantic_ai.settings import ModelSettings
+
+from agent_shell.agents.provider.keys import Secrets
+from agent_shell.agents.provider.settings import ProviderSettings
+
+__all__ = ["Connection"]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The library's model with how it is asked; `window` is in tokens, `None` if unknown."""
+
+    model: Model
+    settings: ProviderSettings
+    secrets: Secrets
+    window: int | None
+    request_settings: ModelSettings
+
+    async def close(self) -> None:
+        """Closes what it holds open."""
+        client = getattr(self.model, "client", None)
+        close = getattr(client, "close", None)
+        if close is not None:
+            with contextlib.suppress(Exception):  # It may belong to a loop that is gone.
+                await close()

@@ -1,0 +1,88 @@
+"""From a model's name to the library's model, ready to be asked: client, key and settings."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Any
+
+from pydantic_ai import exceptions
+from pydantic_ai.models import Model, infer_model
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers import Provider as LibraryProvider
+from pydantic_ai.providers import infer_provider, infer_provider_class
+from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+from pydantic_ai.settings import ModelSettings
+
+# What a turn needs is loaded with the connection, so that its first request waits for nothing.
+from agent_shell.agents.provider.keys import Key, Secrets, find_key
+from agent_shell.agents.provider.library import conversation
+from agent_shell.agents.provider.library.connected import Connection
+from agent_shell.agents.provider.settings import ProviderSettings
+from agent_shell.errors import ModelUnusable
+
+__all__ = ["Connection", "connect", "conversation"]
+
+
+def connect(settings: ProviderSettings) -> Connection:
+    """Makes the client; no request is sent. Raises `ModelUnusable`, whose text holds no key."""
+    provider = settings.model.provider
+    key = find_key(provider)
+    secrets = Secrets([key.secret] if key else [])
+    try:
+        model = _model(settings, key)
+    except (exceptions.UserError, ImportError, ValueError) as error:
+        raise ModelUnusable(secrets.redact(f"{provider.title} can't be used: {error}")) from None
+    _switch_off_retries(model)
+    window = settings.window or model.profile.get("context_window")
+    return Connection(model, settings, secrets, window, _request_settings(settings))
+
+
+def _model(settings: ProviderSettings, key: Key | None) -> Model:
+    provider, name = settings.model.provider, settings.model.model
+    if provider.local and provider.name not in ("ollama", "vllm"):
+        return OpenAIChatModel(name, provider=_compatible(settings, key))
+    return infer_model(str(settings.model), lambda _: _provider(settings, key))
+
+
+def _compatible(settings: ProviderSettings, key: Key | None) -> OpenAICompatibleProvider:
+    url, secret = base_url(settings), key.secret if key else None
+    return OpenAICompatibleProvider(settings.model.provider.name, base_url=url, api_key=secret)
+
+
+def _provider(settings: ProviderSettings, key: Key | None) -> LibraryProvider[Any]:
+    provider = settings.model.provider
+    if provider.name.startswith("gateway/"):
+        return infer_provider(provider.name)
+    make = infer_provider_class(provider.name)
+    takes = inspect.signature(make.__init__).parameters
+    given: dict[str, str] = {}
+    if key is not None:
+        given["token" if "token" in takes else "api_key"] = key.secret
+    if url := base_url(settings):
+        name = next((n for n in ("base_url", "api_base", "azure_endpoint") if n in takes), None)
+        if name is None:
+            raise ModelUnusable(f"{provider.title} has one server only: it takes no base URL")
+        given[name] = url
+    return make(**given)
+
+
+def base_url(settings: ProviderSettings) -> str:
+    """Where the server is: as set, as the environment says, or as is usual; "" for the library."""
+    provider = settings.model.provider
+    return settings.base_url or os.environ.get(provider.url_variable, "") or provider.url
+
+
+def _switch_off_retries(model: Model) -> None:
+    # Requests are tried again by us, where the user can see it, and only what is worth it.
+    client = getattr(model, "client", None)
+    if hasattr(client, "max_retries"):
+        client.max_retries = 0  # type: ignore[union-attr]
+
+
+def _request_settings(settings: ProviderSettings) -> ModelSettings:
+    # `timeout` bounds every wait for a byte. `cache` is heeded where the provider has one.
+    asked = ModelSettings(timeout=settings.stall_s, cache=True)
+    if settings.max_tokens is not None:
+        asked["max_tokens"] = settings.max_tokens
+    return asked

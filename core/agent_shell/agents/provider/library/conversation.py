@@ -1,0 +1,170 @@
+"""One turn with the model: request, answer, tools, and again, until it has no more to do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncGenerator, Sequence
+
+from pydantic_ai.messages import (
+    InstructionPart,
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    ToolCallPart,
+    ToolReturnPart,
+)
+from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.tools import ToolDefinition
+
+from agent_shell.agents.base import (
+    AgentEvent,
+    Delta,
+    Messages,
+    Notice,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
+from agent_shell.agents.provider.library.connected import Connection
+from agent_shell.agents.provider.library.history import (
+    SEPARATOR,
+    dump,
+    normal,
+    opening,
+    text_of,
+    user,
+)
+from agent_shell.agents.provider.library.request import Sleep, asked
+from agent_shell.agents.provider.library.spending import Spending
+from agent_shell.agents.provider.toolset import Tool, Toolset
+from agent_shell.errors import AgentError
+
+__all__ = ["Conversation"]
+
+_NO_JSON = "the arguments are no JSON object; nothing was done"
+
+
+class Conversation:
+    """One turn's conversation with the model; `run` is called once."""
+
+    def __init__(self, connection: Connection, turn: Turn, sleep: Sleep = asyncio.sleep) -> None:
+        self._connection = connection
+        self._turn = turn
+        self._sleep = sleep
+        self._toolset: Toolset = connection.settings.toolset
+        self._spending = Spending(connection.window)
+        self._messages: list[ModelMessage] = []
+        self._said = False  # whether a person has seen text of an earlier request
+
+    async def run(self) -> AsyncGenerator[AgentEvent]:
+        """The turn's events; raises an `AgentError` that says what a failure means."""
+        turn = self._turn
+        begun = opening(await turn.history(), turn.id, turn.text)
+        self._messages = begun.messages
+        if begun.fresh:
+            yield Messages(dump(begun.fresh))
+        parameters = _parameters(self._connection, await self._toolset.tools())
+        for problem in self._toolset.take_problems():
+            yield Notice(problem)
+        for number in itertools.count(1):
+            for steer in turn.take_steers(f"before request {number}"):
+                yield self._kept(user(steer.text))
+            response: ModelResponse | None = None
+            async with contextlib.aclosing(self._asked(parameters)) as events:
+                async for piece in events:
+                    if isinstance(piece, ModelResponse):
+                        response = piece
+                    else:
+                        yield piece
+            assert response is not None
+            yield self._kept(response)
+            yield self._spending.add(response)
+            calls = _calls(response)
+            async with contextlib.aclosing(self._used(calls)) as uses:
+                async for event in uses:
+                    yield event
+            if not calls and response.state != "suspended":
+                if notice := _ending(response, number):
+                    yield notice
+                return
+
+    async def _asked(
+        self, parameters: ModelRequestParameters
+    ) -> AsyncGenerator[Delta | Notice | ModelResponse]:
+        said = False
+        messages = normal(self._messages)
+        request = asked(self._connection, messages, parameters, self._sleep)
+        async with contextlib.aclosing(request) as events:
+            async for event in events:
+                if isinstance(event, Delta):
+                    if self._said and not said:
+                        yield Delta(SEPARATOR)
+                    said = True
+                yield event
+        self._said = self._said or said
+
+    async def _used(self, calls: Sequence[ToolCallPart]) -> AsyncGenerator[AgentEvent]:
+        """Uses the tools that were asked for, one after the other.
+
+        A later one may need an earlier one's effect, and a question to the user comes alone.
+        """
+        for call in calls:
+            name, id = call.tool_name, call.tool_call_id
+            try:
+                arguments = call.args_as_dict(raise_if_invalid=True)
+            except (ValueError, AssertionError):
+                yield ToolCall(id, name, {})
+                yield self._returned(call, _NO_JSON, ok=False)
+                yield ToolResult(id, name, False, _NO_JSON)
+                continue
+            yield ToolCall(id, name, arguments)
+            session = self._turn.session_key
+            outcome = await self._toolset.call(name, arguments, session=session, call=id)
+            yield self._returned(call, outcome.text, ok=outcome.ok)
+            yield ToolResult(id, name, outcome.ok, outcome.shown)
+
+    def _returned(self, call: ToolCallPart, text: str, *, ok: bool) -> Messages:
+        part = ToolReturnPart(
+            call.tool_name, text, call.tool_call_id, outcome="success" if ok else "failed"
+        )
+        return self._kept(ModelRequest([part]))
+
+    def _kept(self, message: ModelMessage) -> Messages:
+        self._messages.append(message)
+        return Messages(dump([message]))
+
+
+def _parameters(connection: Connection, tools: Sequence[Tool]) -> ModelRequestParameters:
+    texts = [connection.settings.instructions, connection.settings.toolset.instructions()]
+    return ModelRequestParameters(
+        function_tools=[
+            ToolDefinition(
+                name=tool.name,
+                description=tool.description,
+                parameters_json_schema=dict(tool.parameters),
+                strict=False,
+            )
+            for tool in tools
+        ],
+        instruction_parts=[InstructionPart(text) for text in texts if text.strip()],
+    )
+
+
+def _calls(response: ModelResponse) -> list[ToolCallPart]:
+    return [part for part in response.parts if isinstance(part, ToolCallPart)]
+
+
+def _ending(response: ModelResponse, requests: int) -> Notice | None:
+    """What is to be said of the last response; raises where it is no answer."""
+    text = text_of(response).strip()
+    if response.finish_reason == "length":
+        return Notice("The answer was cut off: it is as long as the model may write.")
+    if response.finish_reason == "content_filter":
+        if text:
+            return Notice("The provider's content filter cut the answer off.")
+        raise AgentError("the provider's content filter let no answer through")
+    if not text and requests == 1:
+        raise AgentError("the model gave an empty answer")
+    return None

@@ -1,0 +1,94 @@
+"""One request to the model: streamed, and tried again where that helps and nobody saw a thing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+
+from pydantic_ai.direct import model_request_stream
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelResponse,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+)
+from pydantic_ai.models import ModelRequestParameters
+
+from agent_shell.agents.base import Delta, Notice
+from agent_shell.agents.provider.library.connected import Connection
+from agent_shell.agents.provider.library.failures import failure_of
+from agent_shell.errors import AgentError, ModelUnreachable
+
+__all__ = ["asked"]
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+async def asked(
+    connection: Connection,
+    messages: Sequence[ModelMessage],
+    parameters: ModelRequestParameters,
+    sleep: Sleep = asyncio.sleep,
+) -> AsyncGenerator[Delta | Notice | ModelResponse]:
+    """The answer's text as it comes, and at the end the whole response.
+
+    An outage is waited out as often as the settings say, as long as no text of this request
+    was yielded. Raises an `AgentError` that says what the failure means.
+    """
+    settings = connection.settings
+    pause_s, shown = settings.pause_s, False
+    for attempt in range(1, settings.tries + 1):
+        try:
+            async with contextlib.aclosing(_once(connection, messages, parameters)) as events:
+                async for event in events:
+                    shown = shown or isinstance(event, Delta)
+                    yield event
+            return
+        except Exception as error:
+            failure = failure_of(error, connection)
+        if shown or not failure.again or attempt == settings.tries:
+            raise _final(failure.error, attempt) from None
+        yield Notice(f"{failure.error}; trying again in {pause_s:g} s")
+        await sleep(pause_s)
+        pause_s *= 2
+
+
+def _final(error: AgentError, attempts: int) -> AgentError:
+    if attempts > 1 and type(error) is ModelUnreachable:
+        error.args = (f"{error} (tried {attempts} times)",)
+    return error
+
+
+async def _once(
+    connection: Connection, messages: Sequence[ModelMessage], parameters: ModelRequestParameters
+) -> AsyncGenerator[Delta | ModelResponse]:
+    async with model_request_stream(
+        connection.model,
+        messages,
+        model_settings=connection.request_settings,
+        model_request_parameters=parameters,
+        instrument=False,
+    ) as stream:
+        async for event in stream:
+            if text := _text_in(event):
+                yield Delta(text)
+        response = stream.get()
+    if response.finish_reason is None and response.state != "suspended":
+        title = connection.settings.model.provider.title
+        raise ModelUnreachable(f"{title} ended the answer before it was whole")
+    yield response
+
+
+def _text_in(event: ModelResponseStreamEvent) -> str:
+    """What a person is to see of it: text, and no thoughts."""
+    match event:
+        case PartStartEvent(part=TextPart(content=text)):
+            return text
+        case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
+            return text
+        case _:
+            return ""

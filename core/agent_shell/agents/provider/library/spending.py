@@ -1,0 +1,56 @@
+"""What the requests of a turn have used, added up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_ai.messages import ModelResponse
+
+from agent_shell.agents.base import Usage
+
+__all__ = ["Spending", "context_of"]
+
+
+def context_of(response: ModelResponse) -> int:
+    """How many tokens the conversation has, with this response as its end; 0 if unknown."""
+    return response.usage.input_tokens + response.usage.output_tokens
+
+
+class Spending:
+    """Sums over the requests of one turn; `window` is the model's, in tokens, if known."""
+
+    def __init__(self, window: int | None) -> None:
+        self._window = window
+        self._input = self._output = self._cached = self._context = 0
+        self._cost: float | None = None
+
+    def add(self, response: ModelResponse) -> Usage:
+        """The turn's usage with this response counted."""
+        used = response.usage
+        self._input += used.input_tokens
+        self._output += used.output_tokens
+        self._cached += used.cache_read_tokens
+        self._context = context_of(response)
+        if (cost := _cost_usd(response)) is not None:
+            self._cost = (self._cost or 0.0) + cost
+        return self._usage()
+
+    def _usage(self) -> Usage:
+        extra: dict[str, Any] = {
+            "cached_tokens": self._cached,
+            "context_tokens": self._context,
+            "cost_usd": self._cost,
+            "window": self._window,
+        }
+        known = {name: value for name, value in extra.items() if value is not None}
+        return Usage(self._input, self._output, known)
+
+
+def _cost_usd(response: ModelResponse) -> float | None:
+    """What it cost, where the provider says it or the price list knows the model."""
+    if response.usage.cost is not None:
+        return float(response.usage.cost)
+    try:
+        return float(response.cost().total_price)
+    except (LookupError, ValueError, AssertionError):
+        return None
