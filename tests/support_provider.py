@@ -11,6 +11,7 @@ from agent_shell import Delta, Exchange, FollowUp, Lane, Messages, Notice, State
 from agent_shell.agents.base import AgentEvent
 from agent_shell.agents.provider import ProviderAgent, ProviderSettings, parse
 from agent_shell.agents.provider.toolset import NoTools
+from agent_shell.state import Budget
 
 KEY = "sk-test-0123456789abcdefghij"
 MODELS = ["openai-chat:gpt-4o", "openai:gpt-4o", "anthropic:claude-sonnet-5-5"]
@@ -51,6 +52,7 @@ class HandTurn:
     session_key: str = "s"
     sender: str = "user"
     stopping: bool = False
+    allowance: Budget = field(default_factory=Budget)
     taken: list[str] = field(default_factory=list[str])
 
     async def history(self, limit: int = 1000) -> list[Exchange]:
