@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 _LETTERS = "жщюябгдйлф"
 # What would change the screen, or have Python compile the program at each start.
 _NOT_INHERITED = ("TMUX", "NO_COLOR", "PYTHONDONTWRITEBYTECODE")
-_PROMPT = "❯ ".encode()  # noqa: RUF001 (it is what is meant)
+PROMPT = "❯ ".encode()  # noqa: RUF001 (it is what is meant)
 
 _BARE = """
 import os, sys, tty
@@ -142,7 +142,7 @@ def first_prompt(data: str, runs: int) -> list[float]:
     for _ in range(runs):
         start = time.perf_counter()
         terminal = chat(data, "-m", "echo")
-        terminal.until(lambda: _PROMPT in terminal.seen)  # noqa: B023 (called in the loop)
+        terminal.until(lambda: PROMPT in terminal.seen)  # noqa: B023 (called in the loop)
         taken.append(time.perf_counter() - start)
         terminal.end()
     return taken
@@ -192,7 +192,7 @@ def main() -> None:
         shown("key echo, bare program", echoes(bare, asked.keys))
         bare.end()
         idle = chat(data, "-m", "echo")
-        idle.until(lambda: _PROMPT in idle.seen)
+        idle.until(lambda: PROMPT in idle.seen)
         cpu(idle, 2)
         print(f"{'CPU, nothing happens':<44} {cpu(idle, 10):.2f} %")
         shown("key echo, nothing happens", echoes(idle, asked.keys))

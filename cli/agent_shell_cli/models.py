@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from agent_shell import Agent
 from agent_shell.agents import Loadable, Progress, make_agent
 
-__all__ = ["Model", "open_model"]
+__all__ = ["Model", "known_models", "open_model"]
 
 
 @dataclass(slots=True)
 class Model:
-    """An agent with its name, and a note that a user should see before the first turn."""
+    """An agent with its name, and a note that a user should see before the first turn.
+
+    One that `reads_files` by tools of its own is given none with an input that mentions it.
+    """
 
     agent: Agent
     name: str
     note: str
+    reads_files: bool = False
     _loading: asyncio.Task[None] | None = None
 
     def start(self, on_progress: Callable[[str], None]) -> None:
@@ -50,6 +54,11 @@ def _line(progress: Progress) -> str:
     if not progress.total_bytes:
         return f"{progress.stage} the model …"
     return f"{progress.stage} the model {100 * progress.done_bytes // progress.total_bytes} %"
+
+
+def known_models() -> list[tuple[str, str]]:
+    """Names that a user may want, and what each stands for; loads no library."""
+    return [("embedded", "the local model"), ("echo", "repeats what you type")]
 
 
 def open_model(name: str) -> Model:

@@ -94,7 +94,7 @@ COMMANDS = (
     Command(Verb.COPY, "put an answer on the clipboard, by default the last", "[N]"),
     Command(Verb.EXPORT, "write the session to a file: .md, .html or .json", "[FILE]"),
     Command(Verb.FORK, "copy the session, to go on there later", "[KEY]"),
-    Command(Verb.SESSIONS, "list the sessions"),
+    Command(Verb.SESSIONS, "list the sessions; with a key, show that one", "[KEY]"),
     Command(Verb.COST, "what the session has used"),
     Command(Verb.CONFIG, "show the configuration and where it comes from"),
     Command(Verb.EXIT, "leave when the queue is done, or is held"),
@@ -218,7 +218,7 @@ KEYS = (
     ),
     Key("Alt+Z", "take back the last change of the queue", (("escape", "z"),), Act.UNDO, Act.UNDO),
     Key("Up, Down, Ctrl+R", "earlier inputs; search them"),
-    Key("Tab", "complete a command"),
+    Key("Tab", "complete a command, what it takes, or a file after @"),
     Key(
         "Ctrl+X Ctrl+E",
         "write the input in $EDITOR",

@@ -30,6 +30,7 @@ from agent_shell_cli.repl.view import View
 from agent_shell_cli.resuming import new_key
 from agent_shell_cli.sessions.exporting import export
 from agent_shell_cli.sessions.listing import listing
+from agent_shell_cli.sessions.showing import shown
 from agent_shell_cli.verbs import Verb, help_text, keys_text
 
 __all__ = ["Desk"]
@@ -37,6 +38,7 @@ __all__ = ["Desk"]
 # Answers that `/copy N` can still reach, and turns that an aside is asked with.
 _ANSWERS = 100
 _PAST = 100
+_LINES = 500
 _FORMS = {".md": "md", ".html": "html", ".json": "json"}
 
 
@@ -97,6 +99,10 @@ class Desk:
         if said:
             self._write(said)
 
+    def answered(self) -> list[tuple[str, str]]:
+        """The numbers of the answers that can be copied, the last first, and how they begin."""
+        return [(str(number), text) for number, text in reversed(self._answers) if number]
+
     async def serve(self, call: Call) -> None:
         """Carries the command out; says what came of it."""
         try:
@@ -119,8 +125,7 @@ class Desk:
             case Verb.COPY:
                 await self._copy(call.number)
             case Verb.SESSIONS:
-                lines = await asyncio.to_thread(listing, self._file().path, self._width())
-                self._speaker.say("\n".join(lines))
+                await self._sessions(call.text)
             case Verb.EXPORT:
                 await self._export(call.text)
             case Verb.FORK:
@@ -175,6 +180,16 @@ class Desk:
             self._write(sequence)
             by = "the terminal, where it allows that"
         self._speaker.notice(f"{len(text):,} characters copied by {by}")
+
+    async def _sessions(self, key: str) -> None:
+        path = self._file().path
+        if not key:
+            lines = await asyncio.to_thread(listing, path, self._width())
+        else:
+            lines = await asyncio.to_thread(shown, path, key)
+            if len(lines) > _LINES:
+                lines = [f"the last {_LINES:,} of {len(lines):,} lines:", *lines[-_LINES:]]
+        self._speaker.say("\n".join(lines))
 
     async def _export(self, named: str) -> None:
         file, key = self._file().path, self._options.session

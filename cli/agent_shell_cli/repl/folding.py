@@ -43,12 +43,12 @@ class Folds:
         many = 0 < self._lines < lines
         if not many and not 0 < self._characters < len(text):
             return text
-        mark = chr(_FIRST + self._count % _MARKS)
-        self._count += 1
         size = counted(lines, "line") if many else counted(len(text), "character")
-        self._folds.pop(mark, None)
-        self._folds[mark] = _Fold(f"[pasted {size} #{self._count}]", text)
-        return mark
+        return self._fold(f"pasted {size}", text)
+
+    def keep(self, label: str, text: str) -> None:
+        """Makes a fold of a text that was put to an input, for when that is edited."""
+        self._fold(label, text)
 
     def expanded(self, text: str) -> str:
         """A draft with the whole text of each fold."""
@@ -64,6 +64,13 @@ class Folds:
             if len(fold.text) <= len(text):
                 text = text.replace(fold.text, mark)
         return text
+
+    def _fold(self, label: str, text: str) -> str:
+        mark = chr(_FIRST + self._count % _MARKS)
+        self._count += 1
+        self._folds.pop(mark, None)
+        self._folds[mark] = _Fold(f"[{label} #{self._count}]", text)
+        return mark
 
     def _of(self, mark: str) -> _Fold:
         return self._folds.get(mark, _Fold(mark, mark))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent_shell import HoldReason, Lane
 from agent_shell_cli.config.textfile import Unreadable
@@ -65,12 +65,22 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Submit `text` in `lane`; with `release`, end the hold first."""
+    """Submit `text` in `lane`; with `release`, end the hold first.
+
+    `typed` is what the user typed where that is not the text: a command of their own.
+    """
 
     text: str
     lane: Lane
     release: bool = False
     sender: str = USER
+    typed: str | None = None
+
+    @property
+    def mentions(self) -> str:
+        """Where files may be mentioned: in what the user typed for a model."""
+        said = self.text if self.typed is None else self.typed
+        return said if self.sender == USER and "@" in said else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +187,7 @@ def _command(
         except Unreadable as error:
             return Complain(f"the file of /{name} {error}")
         if custom is not None:
-            return _send(custom, situation, lane)
+            return replace(_send(custom, situation, lane), typed=text)
     # Several lines make a command only where it takes a text.
     if "\n" in text and (command is None or not _SHAPES[command.verb].groupindex.get("text")):
         return None

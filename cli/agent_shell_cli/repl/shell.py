@@ -11,6 +11,7 @@ from typing import Any
 from prompt_toolkit import PromptSession
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import History, InMemoryHistory
 
 from agent_shell import (
@@ -38,12 +39,13 @@ from agent_shell_cli.attach import Attached
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.options import ChatOptions, OnFailed
 from agent_shell_cli.printable import printable_line
-from agent_shell_cli.repl.completing import Commands
+from agent_shell_cli.repl.completing import Completing
 from agent_shell_cli.repl.desk import Desk
 from agent_shell_cli.repl.folding import Folds
 from agent_shell_cli.repl.history import InputHistory
 from agent_shell_cli.repl.keys import Draft, key_bindings, set_pace
 from agent_shell_cli.repl.look import Look
+from agent_shell_cli.repl.mentions import typed_path
 from agent_shell_cli.repl.owner import LISTED, Owner
 from agent_shell_cli.repl.parser import preload
 from agent_shell_cli.repl.plain import told
@@ -62,6 +64,7 @@ from agent_shell_cli.repl.router import (
     route_stop,
 )
 from agent_shell_cli.repl.signals import ending_signals
+from agent_shell_cli.repl.sources import sources
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.switch import Switch
 from agent_shell_cli.repl.terminal import FrameOutput, Terminal
@@ -132,6 +135,7 @@ class Shell:
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self._sends: set[asyncio.Task[None]] = set()
+        self._attaching = asyncio.Lock()
         self._warned = False  # that the next Ctrl-C leaves
         self._ended_by: Exit | None = None
         self._over: BaseException | bool = False  # before the prompt stood
@@ -377,13 +381,29 @@ class Shell:
     async def _submit(self, action: Send) -> None:
         if action.release and self._owner is not None:
             self._owner.session.release()
+        text = action.text
+        async with self._attaching:  # in the order of the keys, whatever takes its time
+            if action.mentions and not self._switch.reads_files:
+                text += await self._attach(action.mentions)
         try:
-            await self._session.submit(action.text, lane=action.lane, sender=action.sender)
+            await self._session.submit(text, lane=action.lane, sender=action.sender)
         except Refused as error:
             draft = self._prompt.default_buffer
             if not draft.text:
                 draft.document = Document(self._folds.refolded(action.text))
             self._speaker.notice(f"not accepted: {error}")
+
+    async def _attach(self, typed: str) -> str:
+        """What goes behind an input for the files that it mentions; it is said on the screen."""
+        # Imported here: few inputs mention a file.
+        from agent_shell_cli.repl.attaching import attachments
+
+        found = await asyncio.to_thread(attachments, typed, Path())
+        for one in found:
+            self._speaker.say(one.said)
+            if one.text:
+                self._folds.keep(f"file {one.name}", one.text)
+        return "".join(one.text for one in found)
 
     def _lose(self) -> None:
         """Another process has taken the session over while this one was stopped."""
@@ -507,12 +527,20 @@ class Shell:
             style=self._look.style,
             color_depth=self._renderer.color_depth,
             history=history,
-            completer=Commands(),
+            completer=Completing(
+                sources(
+                    self._options,
+                    self._journal,
+                    self._desk,
+                    self._view,
+                    lambda: self._session.waiting,
+                )
+            ),
             vi_mode=self._options.settings.keys == "vi",
             key_bindings=key_bindings(self, self._folds),
             input_processors=[Draft(self._folds)],
             erase_when_done=True,
-            complete_while_typing=False,
+            complete_while_typing=Condition(self._mentions),
             enable_suspend=True,
             tempfile_suffix=".md",
             input=self._terminal.input,
@@ -521,6 +549,11 @@ class Shell:
         set_pace(prompt.app)
         prompt.default_buffer.on_text_changed += self._typed
         return prompt
+
+    def _mentions(self) -> bool:
+        """Whether a file is being mentioned: only then is there a menu that nobody asked for."""
+        document = self._prompt.default_buffer.document
+        return not self._terminal.linear and typed_path(document) is not None
 
     def _preload(self, _: object) -> None:
         """Now that the prompt stands: loads what the first answer will need."""

@@ -31,6 +31,11 @@ class Switch:
         return self._model.note
 
     @property
+    def reads_files(self) -> bool:
+        """Whether the model that answers reads files itself."""
+        return self._model.reads_files
+
+    @property
     def agent(self) -> Agent:
         """What answers."""
         return self._model.agent

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from agent_shell.journal.sqlite.reading import Summary
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.sessions.output import ago, iso, note, title_line, write, write_json
 
-__all__ = ["list_sessions", "listing"]
+__all__ = ["list_sessions", "listing", "titles"]
 
 _HEAD = ("SESSION", "TITLE", "LAST USED", "TURNS", "WAITING", "OWNER")
 _NUMBERS = (3, 4)
@@ -39,6 +40,12 @@ def list_sessions(path: Path, *, as_json: bool) -> None:
 def listing(path: Path, room: int) -> list[str]:
     """The sessions of the journal at `path` as lines of at most `room` cells, for a person."""
     return _table(_summaries(path), room)
+
+
+def titles(path: Path) -> Iterator[tuple[str, str]]:
+    """The keys of the sessions of the journal at `path`, the last used one first, and titles."""
+    for summary, _ in _summaries(path):
+        yield summary.key, title_line(summary.title)
 
 
 def _summaries(path: Path) -> list[tuple[Summary, Sign]]:

@@ -14,18 +14,27 @@ from agent_shell_cli.sessions.document import Document, document_of, read, title
 from agent_shell_cli.sessions.finding import find, require_file
 from agent_shell_cli.sessions.output import ago, iso, title_line, write, write_json
 
-__all__ = ["outcome", "show"]
+__all__ = ["outcome", "show", "shown"]
 
 
 def show(path: Path, name: str, *, as_json: bool) -> None:
     """Prints the session called `name`; raises `UsageError` where there is none."""
-    require_file(path)
-    with catalog.reading(path) as c:
-        document = read(c, path, find(c, name))
+    document = _document(path, name)
     if as_json:
         write_json(document_of(document))
     else:
         write("\n".join(_lines(document)))
+
+
+def shown(path: Path, name: str) -> list[str]:
+    """The session called `name` as lines for a person; raises `UsageError`."""
+    return list(_lines(_document(path, name)))
+
+
+def _document(path: Path, name: str) -> Document:
+    require_file(path)
+    with catalog.reading(path) as c:
+        return read(c, path, find(c, name))
 
 
 def outcome(entry: Entry) -> str:

@@ -160,7 +160,9 @@ def test_a_key_may_ask_for_a_lane() -> None:
 def test_commands_of_the_users_own_stand_for_texts() -> None:
     """A name that is not ours may be one of theirs; ours win."""
     own = Situation(custom=lambda name, rest: f"<{name}:{rest}>" if name != "odd" else None)
-    assert route("/review core now", own) == Send("<review:core now>", Lane.QUEUE)
+    assert route("/review core now", own) == Send(
+        "<review:core now>", Lane.QUEUE, typed="/review core now"
+    )
     assert route("/help", own) == Call(Verb.HELP)
     assert isinstance(route("/odd", own), Complain)
 
