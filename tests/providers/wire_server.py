@@ -428,6 +428,5 @@ def _read(watching: asyncio.Task[bytes]) -> bytes:
 async def _end(task: asyncio.Task[Any]) -> Any:
     """Ends a task, and gives what it had by then."""
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-        return await task
-    return None
+    await asyncio.wait({task})  # not awaited itself: our own cancellation must pass
+    return None if task.cancelled() or task.exception() is not None else task.result()
