@@ -14,6 +14,7 @@ def builtin_tools(workspace: Workspace) -> list[Tool]:
     from agent_shell.tools.files import EditTool, ReadTool, Seen, WriteTool
     from agent_shell.tools.finding import ListTool, SearchTool
     from agent_shell.tools.shell import ShellTool
+    from agent_shell.tools.web import FetchTool
 
     seen = Seen()
     return [
@@ -23,4 +24,5 @@ def builtin_tools(workspace: Workspace) -> list[Tool]:
         WriteTool(workspace, seen),
         EditTool(workspace, seen),
         ShellTool(workspace),
+        FetchTool(),
     ]
