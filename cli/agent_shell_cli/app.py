@@ -82,8 +82,9 @@ _Model = Annotated[
         "-m",
         "--model",
         metavar="NAME",
-        help="embedded (the local model, by default), or echo[:WORDS_PER_SECOND] (repeats the "
-        "input); 'agent-shell models' lists the others.",
+        help="embedded (the local model, by default), PROVIDER:MODEL (as in "
+        "anthropic:MODEL or ollama:MODEL; 'agent-shell models' lists them), or "
+        "echo[:WORDS_PER_SECOND] (repeats the input).",
     ),
 ]
 _Session = Annotated[
@@ -315,18 +316,31 @@ register_config(app)
 
 
 @models_app.callback(invoke_without_command=True)
-def _models(context: typer.Context) -> None:
+def _models(context: typer.Context, json_: _Json = False) -> None:
     """Without a command: list."""
     if context.invoked_subcommand is None:
-        models_list()
+        models_list(json_)
 
 
 @models_app.command("list")
-def models_list() -> None:
-    """Say what can be used here, and why not."""
+def models_list(json_: _Json = False) -> None:
+    """Say what can be used here, and why not; without a network."""
     from agent_shell_cli import models_command
 
-    models_command.show()
+    models_command.show(as_json=json_)
+
+
+@models_app.command("key")
+def models_key(
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="As 'models' lists them.")],
+    delete: Annotated[bool, typer.Option("--delete", help="Remove it from the keyring.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Keep a provider's key in the keyring; it is asked for, or read from standard input."""
+    from agent_shell_cli import models_command
+
+    del debug  # `main` looks for it
+    models_command.keep_key(provider, delete=delete)
 
 
 @models_app.command("pull")

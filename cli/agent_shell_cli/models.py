@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from agent_shell import Agent
 from agent_shell.agents import Loadable, Progress, make_agent
+from agent_shell.agents.provider import PROVIDERS
 
 __all__ = ["Model", "known_models", "open_model"]
 
@@ -58,7 +59,8 @@ def _line(progress: Progress) -> str:
 
 def known_models() -> list[tuple[str, str]]:
     """Names that a user may want, and what each stands for; loads no library."""
-    return [("embedded", "the local model"), ("echo", "repeats what you type")]
+    ours = [("embedded", "the local model"), ("echo", "repeats what you type")]
+    return ours + [(f"{provider.name}:", provider.title) for provider in PROVIDERS.values()]
 
 
 def open_model(name: str) -> Model:

@@ -137,12 +137,50 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     assert err == b""
 
 
+NO_KEYRING = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+
+
 def test_models_are_listed() -> None:
     """`agent-shell models` names what there is, and how it stands."""
     ended = run_program("models")
     assert ended.code == 0
     assert ended.lines == run_program("models", "list").lines
-    assert [line.split()[0] for line in ended.lines] == ["NAME", "embedded", "echo[:WORDS_PER_SEC]"]
+    names = [line.split()[0] for line in ended.lines]
+    assert names[:3] == ["NAME", "embedded", "echo[:WORDS_PER_SEC]"]
+    assert {"anthropic:MODEL", "openai:MODEL", "ollama:MODEL"} <= set(names)
+
+
+def test_models_are_told_to_programs_too() -> None:
+    """With `--json` each model says whether it can be used, and by which key; never the key."""
+    key = "sk-test-0123456789abcdefghij"
+    changes = {"ANTHROPIC_API_KEY": key, "OPENAI_API_KEY": "", **NO_KEYRING}
+    ended = run_program("models", "--json", changes=changes)
+    assert ended.code == 0
+    models = {model["name"]: model for model in json.loads(ended.out)}
+    assert models["anthropic:MODEL"]["usable"]
+    assert models["anthropic:MODEL"]["key"] == "ANTHROPIC_API_KEY"
+    assert not models["openai:MODEL"]["usable"]
+    assert "set OPENAI_API_KEY" in models["openai:MODEL"]["status"]
+    assert key.encode() not in ended.out
+
+
+@pytest.mark.parametrize(
+    ("provider", "key", "complaint"),
+    [
+        ("openai", b"sk-x\n", "the keyring can't keep the key"),
+        ("openai", b"\n", "that is no key"),
+        ("openai", b"sk-x y\n", "that is no key"),
+        ("opnai", b"sk-x\n", "did you mean 'openai'"),
+        ("openai-codex", b"sk-x\n", "takes no key: sign in with codex login"),
+    ],
+)
+def test_a_key_that_can_not_be_kept_is_not_shown(provider: str, key: bytes, complaint: str) -> None:
+    """What was read goes to the keyring or nowhere: the error has the reason alone."""
+    changes = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+    ended = run_program("models", "key", provider, input=key, changes=changes)
+    assert (ended.code, ended.out) == (2, b"")
+    assert complaint in ended.err
+    assert "sk-x" not in ended.err
 
 
 def test_models_say_what_is_wrong() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
 
 from agent_shell import UnknownModel
 from agent_shell.agents import make_agent
 from agent_shell.agents.provider import PROVIDERS, parse
 from agent_shell.agents.provider.availability import missing_for
-from agent_shell.agents.provider.keys import Secrets, find_key
+from agent_shell.agents.provider.keys import Secrets, delete_key, find_key, set_key
 
 
 def test_a_model_is_named_by_its_provider_and_its_own_name():
@@ -97,3 +99,36 @@ def test_secrets_are_taken_out_of_a_text_longest_first():
     """One key may be the beginning of another; short ones would blot out words."""
     secrets = Secrets(["sk-abcdef", "sk-abcdef-ghi", "abc"])
     assert secrets.redact("sk-abcdef-ghi and sk-abcdef, abc") == "[key] and [key], abc"
+
+
+def test_a_key_in_the_keyring_is_found_and_deleted(monkeypatch):
+    """What was kept under our service and the provider's account is used, until it is deleted."""
+    kept: dict[tuple[str, str], str] = {}
+
+    class InMemory(KeyringBackend):
+        priority = 1.0
+
+        def get_password(self, service: str, username: str) -> str | None:
+            return kept.get((service, username))
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            kept[service, username] = password
+
+        def delete_password(self, service: str, username: str) -> None:
+            del kept[service, username]
+
+    before = keyring.get_keyring()
+    keyring.set_keyring(InMemory())
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    try:
+        set_key(PROVIDERS["openai-chat"], "sk-in-the-ring")
+        assert kept == {("agent-shell", "openai"): "sk-in-the-ring"}
+        key = find_key(PROVIDERS["openai"])
+        assert key is not None
+        assert (key.secret, key.source) == ("sk-in-the-ring", "the keyring")
+        assert missing_for(PROVIDERS["openai"]) == ""
+        assert delete_key(PROVIDERS["openai"])
+        assert not delete_key(PROVIDERS["openai"])
+        assert find_key(PROVIDERS["openai"]) is None
+    finally:
+        keyring.set_keyring(before)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from agent_shell.agents.provider.agent import ProviderAgent
+from agent_shell.agents.provider.availability import missing_for, server_of
+from agent_shell.agents.provider.keys import delete_key, find_key, set_key
 from agent_shell.agents.provider.settings import ProviderSettings
 from agent_shell.agents.provider.table import PROVIDERS, ModelName, Provider, find_provider, parse
 
@@ -12,6 +14,11 @@ __all__ = [
     "Provider",
     "ProviderAgent",
     "ProviderSettings",
+    "delete_key",
+    "find_key",
     "find_provider",
+    "missing_for",
     "parse",
+    "server_of",
+    "set_key",
 ]

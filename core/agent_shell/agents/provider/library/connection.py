@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from typing import Any
 
 from pydantic_ai import exceptions
@@ -15,6 +14,7 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from pydantic_ai.settings import ModelSettings
 
 # What a turn needs is loaded with the connection, so that its first request waits for nothing.
+from agent_shell.agents.provider.availability import server_of
 from agent_shell.agents.provider.keys import Key, Secrets, find_key
 from agent_shell.agents.provider.library import conversation
 from agent_shell.agents.provider.library.connected import Connection
@@ -46,8 +46,9 @@ def _model(settings: ProviderSettings, key: Key | None) -> Model:
 
 
 def _compatible(settings: ProviderSettings, key: Key | None) -> OpenAICompatibleProvider:
-    url, secret = base_url(settings), key.secret if key else None
-    return OpenAICompatibleProvider(settings.model.provider.name, base_url=url, api_key=secret)
+    provider = settings.model.provider
+    url, secret = server_of(provider, settings.base_url), key.secret if key else None
+    return OpenAICompatibleProvider(provider.name, base_url=url, api_key=secret)
 
 
 def _provider(settings: ProviderSettings, key: Key | None) -> LibraryProvider[Any]:
@@ -59,18 +60,12 @@ def _provider(settings: ProviderSettings, key: Key | None) -> LibraryProvider[An
     given: dict[str, str] = {}
     if key is not None:
         given["token" if "token" in takes else "api_key"] = key.secret
-    if url := base_url(settings):
+    if url := server_of(provider, settings.base_url):
         name = next((n for n in ("base_url", "api_base", "azure_endpoint") if n in takes), None)
         if name is None:
             raise ModelUnusable(f"{provider.title} has one server only: it takes no base URL")
         given[name] = url
     return make(**given)
-
-
-def base_url(settings: ProviderSettings) -> str:
-    """Where the server is: as set, as the environment says, or as is usual; "" for the library."""
-    provider = settings.model.provider
-    return settings.base_url or os.environ.get(provider.url_variable, "") or provider.url
 
 
 def _switch_off_retries(model: Model) -> None:
