@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from agent_shell import Agent
 from agent_shell.agents import Loadable, Progress, make_agent
-from agent_shell.agents.provider import PROVIDERS
 
 __all__ = ["Model", "known_models", "open_model"]
 
@@ -58,9 +57,12 @@ def _line(progress: Progress) -> str:
 
 
 def known_models() -> list[tuple[str, str]]:
-    """Names that a user may want, and what each stands for; loads no library."""
+    """Names that a user may want, and what each stands for; loads no provider's library."""
+    # Imported here: only who looks for a name needs the table.
+    from agent_shell.agents.provider.table import PROVIDERS
+
     ours = [("embedded", "the local model"), ("echo", "repeats what you type")]
-    return ours + [(f"{provider.name}:", provider.title) for provider in PROVIDERS.values()]
+    return [*ours, *((f"{name}:", f"a model of {one.title}") for name, one in PROVIDERS.items())]
 
 
 def open_model(name: str) -> Model:

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from agent_shell import AgentShellError, Journal, State
 from agent_shell.errors import reason_of
@@ -18,7 +19,7 @@ from agent_shell_cli.config import listing as config_listing
 from agent_shell_cli.config import load
 from agent_shell_cli.custom import CustomCommands
 from agent_shell_cli.options import ChatOptions
-from agent_shell_cli.printable import printable, printable_line
+from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.aside import ask_aside
 from agent_shell_cli.repl.copying import copy, osc52
 from agent_shell_cli.repl.notify import notification
@@ -26,7 +27,7 @@ from agent_shell_cli.repl.router import Call
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.spending import Spending, status
 from agent_shell_cli.repl.switch import Switch
-from agent_shell_cli.repl.view import View
+from agent_shell_cli.repl.view import Beside, View
 from agent_shell_cli.resuming import new_key
 from agent_shell_cli.sessions.exporting import export
 from agent_shell_cli.sessions.listing import listing
@@ -67,6 +68,7 @@ class Desk:
         self._width = width
         self._spending = Spending()
         self._folder = _folder()
+        self._asking = set[asyncio.Task[Any] | None]()
         self.custom = CustomCommands(options.places)
         self._answers: deque[tuple[int, str]] = deque(maxlen=_ANSWERS)
 
@@ -140,20 +142,50 @@ class Desk:
             self._speaker.say("\n".join(problems))
 
     async def ask(self, question: str, key: str) -> None:
-        """Asks the model beside the session; the answer is shown when it is whole."""
-        running, said = self._view.running, list[str]()
-        partial = None
-        if running is not None and not running.is_command:
-            partial = (running.text, "".join(running.said))
-        self._speaker.notice("asking beside the session …")
+        """Asks the model beside the session; the answer is seen as it comes, and stays when whole.
+
+        Cancelled by `stop_asking`, what was answered so far stays.
+        """
+        beside, partial = Beside(question), self._said_so_far()
+        self._view.beside.append(beside)
+        self._asking.add(asyncio.current_task())
+        self._speaker.refresh()
+        if self._speaker.linear:
+            self._speaker.say("asking beside the session …")
         try:
             past = await self._journal.history(key, _PAST)
             agent = self._switch.agent
-            await ask_aside(agent, key, question, past, partial, said.append)
+            await ask_aside(agent, key, question, past, partial, self._growing(beside))
+        except asyncio.CancelledError:
+            beside.grow("\n[stopped]")
+            raise
         except Exception as error:  # whatever an agent raises is told, as that of a turn is
-            said.append(f"\n[failed: {reason_of(error)}]")
-        self._speaker.calm()
-        self._speaker.say(f"beside: {printable_line(question)}\n{printable(''.join(said))}")
+            beside.grow(f"\n[failed: {reason_of(error)}]")
+        finally:
+            self._asking.discard(asyncio.current_task())
+            self._view.end_beside(beside)
+            self._speaker.refresh()
+
+    def stop_asking(self) -> bool:
+        """Stops what is asked beside the session; whether there was anything."""
+        for task in self._asking:
+            if task is not None:
+                task.cancel()
+        return bool(self._asking)
+
+    def _said_so_far(self) -> tuple[str, str] | None:
+        """The text of the turn that runs, and its answer so far."""
+        running = self._view.running
+        if running is None or running.is_command:
+            return None
+        return running.text, "".join(running.said)
+
+    def _growing(self, beside: Beside) -> Callable[[str], None]:
+        def tell(text: str) -> None:
+            beside.grow(text)
+            self._speaker.refresh()
+
+        return tell
 
     async def _help(self) -> None:
         found, _ = await asyncio.to_thread(self.custom.listing)

@@ -11,7 +11,7 @@ from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.painting import named
 from agent_shell_cli.repl.rows import cut, rows
-from agent_shell_cli.repl.view import TAIL_ROWS, Snapshot, View, counted
+from agent_shell_cli.repl.view import TAIL_ROWS, Snapshot, View, counted, shown
 
 __all__ = ["REASONS", "Line", "elapsed", "live_lines", "waiting_line"]
 
@@ -20,6 +20,9 @@ Line = tuple[str, str]
 
 _WAITING_ROWS = 9
 _STEERING_ROWS = 3
+# Questions beside the session at once, and rows of the answer to each.
+_BESIDE = 2
+_BESIDE_ROWS = 3
 
 REASONS = {
     HoldReason.USER: "held by you",
@@ -47,12 +50,23 @@ def live_lines(
     room = max(0, height // 2 - len(status) - len(turn))
     tail = rows(view.tail, width)[-min(TAIL_ROWS, room) :] if view.tail and room else []
     room -= len(tail)
+    beside = _beside(view, look, width, room)
+    room -= len(beside)
     steers = [
         named(look.steer, view.number(id), printable_line(text), look, width)
         for id, text in islice(view.steering.items(), min(_STEERING_ROWS, max(0, room)))
     ]
     waiting = _waiting(view, now, look, width, min(_WAITING_ROWS, room - len(steers)))
-    return [*(("", row) for row in tail), *turn, *steers, *waiting, *status]
+    return [*(("", row) for row in tail), *beside, *turn, *steers, *waiting, *status]
+
+
+def _beside(view: View, look: Look, width: int, room: int) -> list[Line]:
+    """What is asked beside the session, and the end of what is answered to it."""
+    lines: list[str] = []
+    for beside in islice(view.beside, _BESIDE):
+        lines.append(cut(f"beside: {printable_line(beside.question)}", width, look.ellipsis))
+        lines += rows(shown(beside.tail).strip("\n"), width)[-_BESIDE_ROWS:] if beside.tail else []
+    return [("class:quiet", line) for line in lines[: max(0, room)]]
 
 
 def waiting_line(

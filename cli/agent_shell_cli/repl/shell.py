@@ -315,13 +315,15 @@ class Shell:
             self._owner.session.interrupt()
         elif pressed is Pressed.LEAVE:
             self._leave(drain=False)
-        else:
+        elif not self._desk.stop_asking():
             self._warned = True
             self._speaker.notice("press Ctrl+C again to leave")
 
     async def _stop(self) -> None:
         if route_stop(self._situation()) is Pressed.INTERRUPT and self._owner is not None:
             self._owner.session.interrupt()
+        else:
+            self._desk.stop_asking()
 
     async def _call(self, call: Call) -> None:
         match call.verb:

@@ -54,9 +54,9 @@ def sources(
             What.COMMAND: lambda: commands,
             What.WAITING: numbers,
             What.ANSWER: desk.answered,
-            What.MODEL: models,
         },
         looked_up={
+            What.MODEL: models,
             What.COMMAND: custom,
             What.SESSION: sessions,
             What.TARGET: lambda: targets(options.session),

@@ -28,10 +28,22 @@ from agent_shell_cli.repl.blocks import Carry
 from agent_shell_cli.repl.router import PROMPT_SENDER
 from agent_shell_cli.repl.stream import Piece, Stream
 
-__all__ = ["TAIL_ROWS", "Block", "Kind", "Running", "Snapshot", "View", "counted", "shown"]
+__all__ = [
+    "TAIL_ROWS",
+    "Beside",
+    "Block",
+    "Kind",
+    "Running",
+    "Snapshot",
+    "View",
+    "counted",
+    "shown",
+]
 
 # A taller tail would hide its own newest lines, and costs a redraw of them all.
 TAIL_ROWS = 6
+# As much is shown of what is said beside the session, while it grows.
+_BESIDE_CHARS = 1_000
 
 
 class Kind(enum.Enum):
@@ -95,6 +107,20 @@ class Running:
 
 
 @dataclass(slots=True)
+class Beside:
+    """A question beside the session, and the pieces of its answer as they come."""
+
+    question: str
+    said: list[str] = field(default_factory=list[str])
+    tail: str = ""  # the end of what it has said
+
+    def grow(self, text: str) -> None:
+        """Takes a piece in."""
+        self.said.append(text)
+        self.tail = (self.tail + text)[-_BESIDE_CHARS:]
+
+
+@dataclass(slots=True)
 class _Open:
     number: int
     text: str
@@ -111,7 +137,8 @@ class View:
     shell only finishes its queue; `steering` has, by id, the texts that the running
     turn was given and has not taken in yet; `chosen` and `edited` are ids of inputs that
     wait; `status` is a line that stands; `raw` shows answers as they are written;
-    `unanswered_text` is that of the last turn, where it was not answered.
+    `unanswered_text` is that of the last turn, where it was not answered; `beside` are the
+    questions that are being answered beside the session.
     """
 
     accepted: int = 0
@@ -126,6 +153,7 @@ class View:
     raw: bool = False
     running: Running | None = None
     unanswered_text: str | None = None
+    beside: list[Beside] = field(default_factory=list[Beside])
     unmet: int = 0
     steering: dict[str, str] = field(default_factory=dict[str, str])
     _open: dict[str, _Open] = field(default_factory=dict[str, _Open])
@@ -198,6 +226,11 @@ class View:
     def say(self, text: str) -> None:
         """Has the shell itself say something, above what still grows."""
         self._ready.append(Block(Kind.NOTE, printable(text)))
+
+    def end_beside(self, beside: Beside) -> None:
+        """It is whole: what was said of it stays, above what still grows."""
+        self.beside.remove(beside)
+        self.say(f"beside: {printable_line(beside.question)}\n{''.join(beside.said)}")
 
     def has_finished(self, width: int) -> bool:
         """Whether `take` would return anything."""
