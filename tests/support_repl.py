@@ -26,6 +26,7 @@ from agent_shell_cli.models import Model
 from agent_shell_cli.options import ChatOptions, InputForm, OnFailed, OnInterrupted, OutputForm
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.opening import converse
+from agent_shell_cli.repl.questions import Questions
 from agent_shell_cli.repl.terminal import FrameOutput, Terminal
 
 ROOT = Path(__file__).parents[1]
@@ -93,10 +94,10 @@ class Puppet:
 
 
 class Screen:
-    """A terminal of `COLUMNS` by `ROWS`, with what has scrolled off it."""
+    """A terminal, by default of `ROWS` and `COLUMNS`, with what has scrolled off it."""
 
-    def __init__(self) -> None:
-        self.screen = pyte.HistoryScreen(COLUMNS, ROWS, history=10_000, ratio=0.5)
+    def __init__(self, rows: int = ROWS, columns: int = COLUMNS) -> None:
+        self.screen = pyte.HistoryScreen(columns, rows, history=10_000, ratio=0.5)
         self._stream = pyte.Stream(self.screen)
         self.raw = ""
 
@@ -109,7 +110,7 @@ class Screen:
     def lines(self) -> list[str]:
         """All lines from the first on, without the blanks that end them."""
         above = [
-            "".join(row[column].data for column in range(COLUMNS)).rstrip()
+            "".join(row[column].data for column in range(self.screen.columns)).rstrip()
             for row in self.screen.history.top
         ]
         shown = [line.rstrip() for line in self.screen.display]
@@ -132,8 +133,8 @@ class _Stdout(io.TextIOBase):
 
     encoding = "utf-8"
 
-    def __init__(self) -> None:
-        self.screen = Screen()
+    def __init__(self, rows: int = ROWS, columns: int = COLUMNS) -> None:
+        self.screen = Screen(rows, columns)
         self.changed = asyncio.Event()
         self.writes: list[str] = []
 
@@ -195,22 +196,24 @@ async def stage(
     *,
     ready: str = "/help shows the commands",
     journal: Journal | None = None,
+    questions: Questions | None = None,
+    size: tuple[int, int] = (ROWS, COLUMNS),
+    linear: bool = False,
 ) -> AsyncIterator[Stage]:
     """A live prompt in this process; it is left at the end."""
     chosen = chosen or options()
     puppet = Puppet()
-    stdout = _Stdout()
-    size = Size(ROWS, COLUMNS)
+    stdout = _Stdout(*size)
     with create_pipe_input() as keys:
-        output = FrameOutput(stdout, lambda: size, term="xterm")
-        terminal = Terminal(keys, output, "utf-8")
+        output = FrameOutput(stdout, lambda: Size(*size), term="xterm")
+        terminal = Terminal(keys, output, "utf-8", linear=linear)
         with create_app_session(input=keys, output=output):
             model = Model(agent or puppet, "puppet", "")
             look = Look.of(color=True, encoding="utf-8")
             journal = journal or open_journal(chosen.journal)
             on_stage = Stage(keys, stdout, puppet)
             on_stage.shell = asyncio.create_task(
-                converse(chosen, model, journal, terminal, look, tmp_path)
+                converse(chosen, model, journal, terminal, look, tmp_path, questions)
             )
             try:
                 await on_stage.until(ready)

@@ -21,6 +21,7 @@ __all__ = [
     "Mode",
     "Verb",
     "help_text",
+    "key_of",
     "keys_text",
     "tables_for_readme",
 ]
@@ -44,6 +45,8 @@ class Verb(enum.StrEnum):
     RESUME = "resume"
     RETRY = "retry"
     SKIP = "skip"
+    ALLOW = "allow"
+    DENY = "deny"
     BTW = "btw"
     MODEL = "model"
     RAW = "raw"
@@ -88,6 +91,8 @@ COMMANDS = (
     Command(Verb.RESUME, "go on with what waits (an empty Enter does the same)", owners=True),
     Command(Verb.RETRY, "run the turn again that was cut off or has failed", owners=True),
     Command(Verb.SKIP, "drop the turn that was cut off", owners=True),
+    Command(Verb.ALLOW, "let a tool do it; HOW is once, session or always", "[HOW]", owners=True),
+    Command(Verb.DENY, "keep it from that; the model is told the reason", "[REASON]", owners=True),
     Command(Verb.BTW, "ask beside the running turn, without a trace in the session", "QUESTION"),
     Command(Verb.MODEL, "what answers; with a name, another from here on", "[NAME]", queued=True),
     Command(Verb.RAW, "show answers as they are written, or as Markdown again"),
@@ -132,6 +137,10 @@ class Act(enum.Enum):
     STEER = enum.auto()
     INTERRUPT = enum.auto()
     UNDO = enum.auto()
+    ALLOW_ONCE = enum.auto()
+    ALLOW_SESSION = enum.auto()
+    ALLOW_ALWAYS = enum.auto()
+    DENY = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +165,15 @@ class Key:
             Mode.CHOOSING: self.choosing,
             Mode.EDITING: self.editing,
         }[mode]
+
+
+def _answer(label: str, help: str, second: str, act: Act) -> Key:
+    """A key that answers a tool's question, whatever else the keys are about.
+
+    A chord of two control keys: no text, no lone Esc with a letter behind it and no
+    command of vi comes in as that, so nothing that is typed can be taken for an answer.
+    """
+    return Key(label, help, (("c-x", second),), act, act, act)
 
 
 KEYS = (
@@ -217,6 +235,10 @@ KEYS = (
         "Alt+I", "interrupt the turn with the chosen input", (("escape", "i"),), None, Act.INTERRUPT
     ),
     Key("Alt+Z", "take back the last change of the queue", (("escape", "z"),), Act.UNDO, Act.UNDO),
+    _answer("Ctrl+X Ctrl+Y", "a tool asks: yes, this once", "c-y", Act.ALLOW_ONCE),
+    _answer("Ctrl+X Ctrl+T", "yes, and the like in this session", "c-t", Act.ALLOW_SESSION),
+    _answer("Ctrl+X Ctrl+P", "yes, and the like always, in this folder", "c-p", Act.ALLOW_ALWAYS),
+    _answer("Ctrl+X Ctrl+N", "no", "c-n", Act.DENY),
     Key("Up, Down, Ctrl+R", "earlier inputs; search them"),
     Key("Tab", "complete a command, what it takes, or a file after @"),
     Key(
@@ -229,6 +251,11 @@ KEYS = (
     ),
     Key("Ctrl+Z", "suspend the shell"),
 )
+
+
+def key_of(act: Act) -> str:
+    """How the key is called that does this while a draft is written."""
+    return next(key.label for key in KEYS if key.writing is act)
 
 
 def help_text(custom: Sequence[tuple[str, str]] = ()) -> str:

@@ -8,21 +8,24 @@ from itertools import islice
 
 from agent_shell import FollowUp, HoldReason, Lane, Phase
 from agent_shell_cli.printable import printable_line
+from agent_shell_cli.repl.asking import question_rows
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.painting import named
-from agent_shell_cli.repl.rows import cut, rows
+from agent_shell_cli.repl.router import LASTING
+from agent_shell_cli.repl.rows import Line, cut, rows
+from agent_shell_cli.repl.tooling import folded_end
 from agent_shell_cli.repl.view import TAIL_ROWS, Snapshot, View, counted, shown
 
-__all__ = ["REASONS", "Line", "elapsed", "live_lines", "waiting_line"]
-
-# A style class and a text without a newline.
-Line = tuple[str, str]
+__all__ = ["REASONS", "elapsed", "live_lines", "waiting_line"]
 
 _WAITING_ROWS = 9
 _STEERING_ROWS = 3
 # Questions beside the session at once, and rows of the answer to each.
 _BESIDE = 2
 _BESIDE_ROWS = 3
+# Uses of tools at once, and rows of what each of them says.
+_USES = 3
+_USE_ROWS = 3
 
 REASONS = {
     HoldReason.USER: "held by you",
@@ -48,6 +51,9 @@ def live_lines(
     turn = _turn(view, now, look, width, time)
     # Half of the screen: what was said stays in sight, and the draft has room.
     room = max(0, height // 2 - len(status) - len(turn))
+    asked = _asked(view, look, width, room, height)
+    uses = _uses(view, look, width, max(0, room - len(asked)), time)
+    room = max(0, room - len(asked) - len(uses))
     tail = rows(view.tail, width)[-min(TAIL_ROWS, room) :] if view.tail and room else []
     room -= len(tail)
     beside = _beside(view, look, width, room)
@@ -57,7 +63,8 @@ def live_lines(
         for id, text in islice(view.steering.items(), min(_STEERING_ROWS, max(0, room)))
     ]
     waiting = _waiting(view, now, look, width, min(_WAITING_ROWS, room - len(steers)))
-    return [*(("", row) for row in tail), *beside, *turn, *steers, *waiting, *status]
+    said = [("", row) for row in tail]
+    return [*said, *beside, *turn, *uses, *steers, *waiting, *asked, *status]
 
 
 def _beside(view: View, look: Look, width: int, room: int) -> list[Line]:
@@ -67,6 +74,23 @@ def _beside(view: View, look: Look, width: int, room: int) -> list[Line]:
         lines.append(cut(f"beside: {printable_line(beside.question)}", width, look.ellipsis))
         lines += rows(shown(beside.tail).strip("\n"), width)[-_BESIDE_ROWS:] if beside.tail else []
     return [("class:quiet", line) for line in lines[: max(0, room)]]
+
+
+def _asked(view: View, look: Look, width: int, room: int, height: int) -> list[Line]:
+    """What a tool asks: before all else, for the turn waits for the answer."""
+    if view.asked is None:
+        return []
+    return question_rows(view.asked, look, width, max(room, min(5, height - 2)))
+
+
+def _uses(view: View, look: Look, width: int, room: int, time: float) -> list[Line]:
+    """The tools that are used, and the end of what they say."""
+    lines: list[Line] = []
+    for use in islice(view.uses, _USES):
+        title = f"  {use.title()} · {elapsed(time - use.since)}"
+        said = folded_end(use.output, _USE_ROWS)
+        lines += [("class:quiet", cut(line, width, look.ellipsis)) for line in (title, *said)]
+    return lines[:room]
 
 
 def waiting_line(
@@ -86,8 +110,11 @@ def _turn(view: View, now: Snapshot, look: Look, width: int, time: float) -> lis
     if turn.characters and not turn.is_command:
         # Nobody counts tokens before the end: four characters are about one.
         said += f" · ≈ {max(1, turn.characters // 4):,} tokens"
-    stopping = " · stopping" if now.phase is Phase.STOPPING else ""
-    return [("class:quiet", cut(said + stopping, width, look.ellipsis))]
+    if now.phase is Phase.STOPPING:
+        said += " · stopping"
+    elif view.asked is not None:
+        said += " · waiting for your answer"
+    return [("class:quiet", cut(said, width, look.ellipsis))]
 
 
 def elapsed(seconds: float) -> str:
@@ -180,12 +207,25 @@ def _held(now: Snapshot, look: Look, time: float) -> str | None:
     hold = now.hold
     if hold is None or hold.reason is HoldReason.CLOSING:
         return None
-    if not now.count and hold.reason is not HoldReason.USER:
+    if not now.count and hold.reason not in LASTING:
         return None  # it holds nothing back: the next input ends it
-    reason = "held: a turn was cut off" if now.cut_off else REASONS[hold.reason]
-    said = f"{look.pause} {reason}"
+    detail = printable_line(hold.detail) if hold.reason in _EXPLAINED else ""
+    said = f"{look.pause} {'held: a turn was cut off' if now.cut_off else REASONS[hold.reason]}"
+    if hold.reason is HoldReason.BUDGET and detail:
+        said = f"{look.pause} held by the budget: {detail}"
     if hold.until is not None:
-        said += f", goes on in {max(0, math.ceil(hold.until - time))} s"
+        said += f", goes on in {elapsed(math.ceil(hold.until - time))}"
     if now.count:
         said += f" · {counted(now.count, 'follow-up')}"
-    return f"{said} · {'/retry (or Enter) or /skip' if now.cut_off else '/resume or Enter goes on'}"
+    said += f" · {'/retry (or Enter) or /skip' if now.cut_off else _WAYS_ON.get(hold.reason, _ON)}"
+    return f"{said} · {detail}" if detail and hold.reason is not HoldReason.BUDGET else said
+
+
+_ON = "/resume or Enter goes on"
+_WAYS_ON = {
+    HoldReason.RATE_LIMITED: "Enter: now",
+    HoldReason.UNREACHABLE: "/retry or Enter tries again",
+    HoldReason.BUDGET: "/resume or Enter allows as much again",
+}
+# Their detail says what to do, or which bound it is.
+_EXPLAINED = (HoldReason.UNREACHABLE, HoldReason.BUDGET)

@@ -28,6 +28,7 @@ class Look:
 
     prompt: str
     cross: str
+    check: str
     steer: str
     pause: str
     ellipsis: str
@@ -49,10 +50,10 @@ class Look:
         color = color and theme != "none"
         styles = {**PALETTES[_theme(theme, environ)], **(colors or {})} if color else {}
         try:
-            "❯✗↳‖…".encode(encoding)  # noqa: RUF001 (it is what is meant)
+            "❯✗✓↳‖…".encode(encoding)  # noqa: RUF001 (it is what is meant)
         except (UnicodeEncodeError, LookupError):
-            return cls(">", "x", "+", "=", "~", unicode=False, color=color, styles=styles)
-        signs = ("❯", "✗", "↳", "‖", "…")  # noqa: RUF001
+            return cls(">", "x", "*", "+", "=", "~", unicode=False, color=color, styles=styles)
+        signs = ("❯", "✗", "✓", "↳", "‖", "…")  # noqa: RUF001
         return cls(*signs, unicode=True, color=color, styles=styles)
 
     @property

@@ -16,6 +16,7 @@ from agent_shell_cli.options import ChatOptions, OnFailed
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.dispatch import Dispatch
 from agent_shell_cli.repl.look import Look
+from agent_shell_cli.repl.questions import Questions
 from agent_shell_cli.repl.shell import Opened, Shell
 from agent_shell_cli.repl.signals import ending_signals
 from agent_shell_cli.repl.switch import Switch
@@ -33,10 +34,12 @@ async def converse(
     terminal: Terminal,
     look: Look,
     folder: Path,
+    questions: Questions | None = None,
 ) -> int:
     """Runs the live prompt over the session; returns the exit code. Raises `JournalError`.
 
-    `folder` is where the inputs are kept. The journal stays open, the model not.
+    `folder` is where the inputs are kept; `questions` are what the model's tools ask. The
+    journal stays open, the model not.
     """
     switch = Switch(model)
     dispatch = Dispatch(model.agent, switch.change)
@@ -57,7 +60,7 @@ async def converse(
         if refused is not None:
             return refused
         session = Attached(engine, journal, options.session, owner, observer.tell)
-    opened = Opened(journal, observer, session)
+    opened = Opened(journal, observer, session, questions or Questions(), Path.cwd())
     return await Shell(options, switch, opened, terminal, look, folder).run()
 
 

@@ -12,6 +12,10 @@ from agent_shell_cli.repl.view import Block, Kind
 
 __all__ = ["named", "painted"]
 
+_INDENT = "    "
+# Rows of one line that a tool gave.
+_LINE_ROWS = 3
+
 
 def painted(block: Block, look: Look, width: int) -> list[Row]:
     """A finished block, as the rows to write, for rows of `width` cells."""
@@ -28,6 +32,21 @@ def painted(block: Block, look: Look, width: int) -> list[Row]:
             return [[("class:mark", row)] for row in rows(f"{look.cross} {block.text}", width)]
         case Kind.NOTE:
             return [[("class:quiet", row)] for row in rows(block.text, width)]
+        case Kind.ASKED:
+            return [[line] for line in block.lines]
+        case Kind.TOOL | Kind.TOOL_FAILED:
+            return _tool(block, look, width)
+
+
+def _tool(block: Block, look: Look, width: int) -> list[Row]:
+    """A use of a tool: whether it went well, what it was about, a few lines of what it gave."""
+    title, *lines = block.text.split("\n")
+    failed = block.kind is Kind.TOOL_FAILED
+    sign, style = (look.cross, "class:mark") if failed else (look.check, "class:quiet")
+    head = (style, cut(f"{sign} {title}{' · failed' if failed else ''}", width, look.ellipsis))
+    room = max(1, width - len(_INDENT))
+    told = [f"{_INDENT}{row}" for line in lines for row in rows(line, room)[:_LINE_ROWS]]
+    return [[head], *([("class:quiet", row)] for row in told)]
 
 
 def named(sign: str, number: int, text: str, look: Look, width: int) -> tuple[str, str]:

@@ -14,9 +14,11 @@ from agent_shell.events import (
     Receipt,
     SessionHeld,
     SessionReleased,
+    ToolCalled,
     TurnEnded,
 )
 from agent_shell_cli.repl.live import REASONS, elapsed
+from agent_shell_cli.repl.tooling import Use, about
 from agent_shell_cli.repl.view import counted
 
 __all__ = ["told"]
@@ -34,6 +36,8 @@ def told(event: Event, number: int) -> str | None:
             return f"number {number} {place}"
         case Receipt() if event.state in (State.WITHDRAWN, State.MERGED):
             return f"number {number} was {event}"
+        case ToolCalled():
+            return f"uses {Use(event.tool, about(event.arguments), event.time).title()}"
         case TurnEnded() if event.state is State.ANSWERED:
             return f"answered in {elapsed(event.elapsed_s)}"
         case SessionHeld() if event.reason in REASONS and event.queued:

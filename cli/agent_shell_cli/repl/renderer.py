@@ -69,6 +69,11 @@ class Renderer:
         return max(1, self._terminal.output.get_size().columns - 1)
 
     @property
+    def height(self) -> int:
+        """The rows of the terminal."""
+        return self._terminal.output.get_size().rows
+
+    @property
     def color_depth(self) -> ColorDepth | None:
         """One bit where no colour is wanted; else the terminal's own."""
         return None if self._look.color else ColorDepth.DEPTH_1_BIT

@@ -16,6 +16,7 @@ from agent_shell_cli.config.textfile import Unreadable
 from agent_shell_cli.verbs import COMMANDS, Command, Verb
 
 __all__ = [
+    "LASTING",
     "PROMPT_SENDER",
     "USER",
     "Action",
@@ -32,11 +33,15 @@ __all__ = [
 ]
 
 USER = "user"
+# What holds the next input too: that ends when the user says so.
+LASTING = (HoldReason.USER, HoldReason.BUDGET)
 # Whose follow-ups are lines for the shell itself, which wait in their place like any other.
 PROMPT_SENDER = "prompt command"
 
 # A path or a lone slash is no command: those begin with one plain word.
 _COMMAND = re.compile(r"/([A-Za-z][A-Za-z0-9-]*)(?:[ \t]+(.*))?[ \t]*\Z", re.DOTALL)
+# What answers a tool, also while the shell only finishes its queue.
+_ANSWER = re.compile(r"/(?:allow|deny)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +51,9 @@ class Situation:
     `busy` is the lane that Enter means while a turn runs; `hold` is why no turn
     starts; `waiting` counts the follow-ups that wait; `cut_off` says that the next of
     them was cut off, `failed` that the last turn was not answered; `attached` is the
-    process that owns the session, if not this one. `custom` gives the text that a
-    command of the user's own stands for, by its name and argument, if there is one;
-    it may raise `Unreadable`.
+    process that owns the session, if not this one; `asked` says that a tool asks for
+    something. `custom` gives the text that a command of the user's own stands for, by
+    its name and argument, if there is one; it may raise `Unreadable`.
     """
 
     running: bool = False
@@ -60,6 +65,7 @@ class Situation:
     cut_off: bool = False
     failed: bool = False
     attached: int | None = None
+    asked: bool = False
     custom: Callable[[str, str], str | None] = lambda _name, _argument: None
 
 
@@ -128,7 +134,7 @@ def route(text: str, situation: Situation, lane: Lane | None = None) -> Action:
     if not text.strip():
         held = situation.hold is not None and not situation.leaving
         return Resume() if held else Nothing()
-    if situation.leaving:
+    if situation.leaving and not (situation.asked and _ANSWER.match(text)):
         return Complain("leaving: no more input is taken")
     if text[0] == "!":
         return _shell_line(text, situation)
@@ -156,9 +162,9 @@ def route_stop(situation: Situation) -> Pressed:
 
 
 def _send(text: str, situation: Situation, lane: Lane | None, sender: str = USER) -> Send:
-    # A hold that the user did not ask for, with nothing behind it, protects
-    # nothing: the next input must not stick to it.
-    release = situation.hold not in (None, HoldReason.USER) and situation.waiting == 0
+    # Any other hold, with nothing behind it, protects nothing: the next input must not
+    # stick to it.
+    release = situation.hold not in (None, *LASTING) and situation.waiting == 0
     # Whether the owner's turn runs is seen by the owner alone; where none does, no
     # lane means anything.
     busy = situation.running or situation.stopping or situation.attached is not None
@@ -210,6 +216,8 @@ def _problem(command: Command, situation: Situation) -> str | None:
         return f"/{verb} works only in process {situation.attached}, which owns this"
     if verb is Verb.SKIP and not cut_off:
         return "/skip is for a turn that was cut off, and there is none"
+    if verb in (Verb.ALLOW, Verb.DENY) and not situation.asked:
+        return f"/{verb} answers a tool that asks, and none does"
     if verb is Verb.RETRY and not (cut_off or situation.failed):
         return "/retry is for a turn that was cut off or not answered, and there is none"
     return None
@@ -219,10 +227,11 @@ def _called(command: Command, argument: str) -> Call | Complain:
     """The call, with what the command takes read from `argument`."""
     match = _SHAPES[command.verb].fullmatch(argument)
     if match is None:
-        shape, numbers = f"/{command.verb} {command.takes}", command.owners
+        shape = f"/{command.verb} {command.takes}"
         if not command.takes:
             return Complain(f"/{command.verb} stands alone: it takes nothing behind it")
-        return Complain(f"it is {shape}{': /queue shows the numbers' if numbers else ''}")
+        hint = "/queue shows the numbers" if command.takes.startswith("N") else command.help
+        return Complain(f"it is {shape}: {hint}")
     found = {name: value for name, value in match.groupdict().items() if value}
     number, place = int(found.get("number", 0)), int(found.get("place", 0))
     return Call(command.verb, number, found.get("text", ""), place)
@@ -235,5 +244,9 @@ def _shape(takes: str) -> re.Pattern[str]:
     return re.compile(f"(?:{together})?" if takes.startswith("[") else together, re.DOTALL)
 
 
-_PARTS = {"N": r"(?P<number>\d{1,9})", "PLACE": r"(?P<place>\d{1,9})"}
+_PARTS = {
+    "N": r"(?P<number>\d{1,9})",
+    "PLACE": r"(?P<place>\d{1,9})",
+    "HOW": r"(?P<text>once|session|always)",
+}
 _SHAPES = {command.verb: _shape(command.takes) for command in COMMANDS}

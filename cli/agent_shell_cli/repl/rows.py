@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from prompt_toolkit.utils import get_cwidth
 
-__all__ = ["Row", "cells", "cut", "part", "row_starts", "rows", "text_of"]
+__all__ = ["Line", "Row", "cells", "cut", "part", "row_starts", "rows", "text_of"]
 
+# A style class and a text without a newline.
+Line = tuple[str, str]
 # Style classes, each with a text that has no newline.
 Row = list[tuple[str, str]]
 

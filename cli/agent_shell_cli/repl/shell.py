@@ -39,6 +39,7 @@ from agent_shell_cli.attach import Attached
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.options import ChatOptions, OnFailed
 from agent_shell_cli.printable import printable_line
+from agent_shell_cli.repl.approving import ANSWERS, Approving
 from agent_shell_cli.repl.completing import Completing
 from agent_shell_cli.repl.desk import Desk
 from agent_shell_cli.repl.folding import Folds
@@ -49,6 +50,7 @@ from agent_shell_cli.repl.mentions import typed_path
 from agent_shell_cli.repl.owner import LISTED, Owner
 from agent_shell_cli.repl.parser import preload
 from agent_shell_cli.repl.plain import told
+from agent_shell_cli.repl.questions import Questions
 from agent_shell_cli.repl.renderer import Renderer
 from agent_shell_cli.repl.restored import kept
 from agent_shell_cli.repl.router import (
@@ -81,11 +83,16 @@ _OWNERS = frozenset(command.verb for command in COMMANDS if command.owners)
 
 @dataclass(slots=True)
 class Opened:
-    """A session, owned or attached to, with its journal and its events."""
+    """A session, owned or attached to, with its journal and its events.
+
+    `questions` are those of its tools, which work in the folder `workspace`.
+    """
 
     journal: Journal
     observer: Observer
     session: Session | Attached
+    questions: Questions
+    workspace: Path
 
 
 class Shell:
@@ -123,6 +130,9 @@ class Shell:
             self._write,
             lambda: self._renderer.width,
         )
+        self._approving = Approving(
+            opened.questions, self._view, self._speaker, self._renderer, opened.workspace
+        )
         self._owner: Owner | None = None
         settings = options.settings
         self._folds = Folds(settings.paste_fold_lines, settings.paste_fold_characters)
@@ -132,6 +142,7 @@ class Shell:
         self._app = self._prompt.app
         self._renderer.attach(self._app, self._folds.shown)
         self._app.after_render += self._preload
+        self._app.after_render += self._approving.drawn
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self._sends: set[asyncio.Task[None]] = set()
@@ -246,6 +257,9 @@ class Shell:
             case Act.UNDO:
                 self._calm()
                 self._begin_action(Call(Verb.UNDO))
+            case _ if act in ANSWERS:
+                self._calm()
+                self._approving.act(act)
             case _:
                 self._calm()
                 self._arrange(act)
@@ -268,6 +282,8 @@ class Shell:
     def _begin_action(self, action: Action) -> None:
         """Carries it out: inputs at once, commands after all that was asked for before them."""
         is_call = isinstance(action, Call)
+        if isinstance(action, Call) and self._approving.rule(action):
+            return  # at once, whatever else is under way
         after = set(self._calls)
         if is_call and self._owner is not None:  # another owner may take its time
             after |= self._sends
@@ -517,8 +533,9 @@ class Shell:
             leaving=self._view.leaving,
             busy=self._options.busy,
             cut_off=session.cut_off is not None,
-            failed=self._view.unanswered_text is not None,
+            failed=self._view.unanswered_text is not None or self._view.put_back,
             attached=self._attached,
+            asked=self._approving.asked,
             custom=self._desk.custom.text,
         )
 

@@ -39,6 +39,11 @@ class Speaker:
         if text is not None:
             self.say(text)
 
+    def tell_linear(self, text: str) -> None:
+        """Says it where nothing on the screen shows it."""
+        if self.linear:
+            self.say(text)
+
     def show(self, blocks: Sequence[Block]) -> None:
         """Shows finished pieces that no event tells of."""
         self._view.show(blocks)

@@ -18,6 +18,8 @@ from agent_shell.events import (
     FollowUpMoved,
     Missed,
     Receipt,
+    ToolCalled,
+    ToolReturned,
     TurnDelta,
     TurnEnded,
     TurnNotice,
@@ -25,8 +27,11 @@ from agent_shell.events import (
 )
 from agent_shell_cli.printable import printable, printable_line
 from agent_shell_cli.repl.blocks import Carry
+from agent_shell_cli.repl.questions import Asked
 from agent_shell_cli.repl.router import PROMPT_SENDER
+from agent_shell_cli.repl.rows import Line
 from agent_shell_cli.repl.stream import Piece, Stream
+from agent_shell_cli.repl.tooling import Uses
 
 __all__ = [
     "TAIL_ROWS",
@@ -53,6 +58,9 @@ class Kind(enum.Enum):
     ANSWER = enum.auto()
     MARK = enum.auto()
     STEERED = enum.auto()
+    TOOL = enum.auto()
+    TOOL_FAILED = enum.auto()
+    ASKED = enum.auto()
     NOTE = enum.auto()
 
 
@@ -60,13 +68,16 @@ class Kind(enum.Enum):
 class Block:
     """A finished piece of text, printable; `number` is that of its follow-up.
 
-    `carry` is what a piece of an answer stands in; without it, it is shown as written.
+    That of a tool has what it was about on its first line; of a question there are
+    `lines`, cut to the width already. `carry` is what a piece of an answer stands in;
+    without it, it is shown as written.
     """
 
     kind: Kind
     text: str
     number: int = 0
     carry: Carry | None = None
+    lines: Sequence[Line] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +148,9 @@ class View:
     shell only finishes its queue; `steering` has, by id, the texts that the running
     turn was given and has not taken in yet; `chosen` and `edited` are ids of inputs that
     wait; `status` is a line that stands; `raw` shows answers as they are written;
-    `unanswered_text` is that of the last turn, where it was not answered; `beside` are the
-    questions that are being answered beside the session.
+    `unanswered_text` is that of the last turn, where it was not answered, and `put_back`
+    says that it waits to run again; `beside` are the questions that are being answered
+    beside the session; `uses` are those of tools; `asked` is a tool's question.
     """
 
     accepted: int = 0
@@ -154,6 +166,9 @@ class View:
     running: Running | None = None
     unanswered_text: str | None = None
     beside: list[Beside] = field(default_factory=list[Beside])
+    put_back: bool = False
+    uses: Uses = field(default_factory=Uses)
+    asked: Asked | None = None
     unmet: int = 0
     steering: dict[str, str] = field(default_factory=dict[str, str])
     _open: dict[str, _Open] = field(default_factory=dict[str, _Open])
@@ -214,6 +229,12 @@ class View:
                 self._start(event)
             case TurnNotice():
                 self.say(event.text)
+            case ToolCalled():
+                self._finish_answer()  # what comes behind the tool is a text of its own
+                self.uses.begin(event.call, event.tool, event.arguments, event.time)
+            case ToolReturned():
+                text = self.uses.end(event.call, event.tool, event.text, event.time)
+                self._used(text, ok=event.ok)
             case TurnEnded():
                 self._end(event, now)
             case Receipt():
@@ -261,6 +282,15 @@ class View:
             self.running.said.append(text)
         self.answer.feed(shown(text))
 
+    def _finish_answer(self) -> None:
+        if self._half_newline:
+            self.answer.feed(shown("\r"))
+            self._half_newline = False
+        self._answered(self.answer.end())
+
+    def _used(self, text: str, *, ok: bool) -> None:
+        self._ready.append(Block(Kind.TOOL if ok else Kind.TOOL_FAILED, shown(text)))
+
     def _move(self, event: FollowUpMoved) -> None:
         if event.position:
             self.steering.pop(event.id, None)
@@ -270,6 +300,7 @@ class View:
     def _start(self, event: TurnStarted) -> None:
         item = self._open.get(event.id, _Open(0, ""))
         self.steering.pop(event.id, None)
+        self.put_back = False
         is_command = item.sender == PROMPT_SENDER
         self.running = Running(item.number, event.time, item.text, is_command=is_command)
         self.answer.raw = self.raw or is_command
@@ -278,11 +309,12 @@ class View:
     def _end(self, event: TurnEnded, now: Snapshot) -> None:
         self.steering.clear()  # what was not taken in waits in the queue now
         self.running = None
-        if self._half_newline:
-            self.answer.feed(shown("\r"))
-            self._half_newline = False
-        self._answered(self.answer.end())
-        if event.state is State.QUEUED:
+        self._finish_answer()
+        for text in self.uses.cut_off(event.time):
+            self._used(text, ok=False)
+        self.put_back = event.state is State.QUEUED
+        if self.put_back:
+            self.unanswered_text = None
             why = printable_line(now.hold.detail) if now.hold is not None else ""
             self._mark(f"not answered{why and ': '}{why}", now)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +50,7 @@ ALONE = [c.verb for c in COMMANDS if (not c.takes or c.takes[0] == "[") and not 
 @pytest.mark.parametrize("verb", ALONE)
 def test_each_command_has_its_name(verb: Verb) -> None:
     """A slash and a name alone on a line are a command, whatever its case."""
-    situation = Situation(running=True, cut_off=True)
+    situation = Situation(running=True, cut_off=True, asked=True)
     assert route(f"/{verb}", situation) == Call(verb)
     assert route(f"/{verb.upper()} ", situation) == Call(verb)
 
@@ -58,6 +60,25 @@ def test_unknown_command_is_not_sent() -> None:
     action = route("/qeue", IDLE)
     assert isinstance(action, Complain)
     assert "/qeue" in action.text
+
+
+@pytest.mark.parametrize("situation", [Situation(running=True, asked=True), LEAVING])
+def test_a_tool_is_answered_by_a_command(situation: Situation) -> None:
+    """`/allow` takes one of three words, `/deny` a reason of any kind, also while one leaves."""
+    situation = replace(situation, asked=True)
+    assert route("/allow always", situation) == Call(Verb.ALLOW, text="always")
+    assert route("/deny a\nb", situation) == Call(Verb.DENY, text="a\nb")
+    assert isinstance(route("/allow everything", situation), Complain)
+    assert isinstance(route("/allow", replace(situation, asked=False)), Complain)
+    assert isinstance(route("/allow", replace(situation, attached=7)), Complain)
+
+
+def test_a_spent_budget_holds_the_next_input_too() -> None:
+    """What holds it back ends when the user says so, and not because something was typed."""
+    for hold in (HoldReason.USER, HoldReason.BUDGET):
+        assert route("x", Situation(hold=hold)) == Send("x", Lane.QUEUE, release=False)
+        assert route("", Situation(hold=hold)) == Resume()
+    assert route("x", Situation(hold=HoldReason.UNREACHABLE)) == Send("x", Lane.QUEUE, True)
 
 
 def test_command_takes_nothing_behind_it() -> None:
