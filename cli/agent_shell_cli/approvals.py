@@ -71,16 +71,12 @@ def _entries(file: Path) -> list[_Entry]:
         unknown = table.keys() - {"allow"}
         if unknown:
             raise ValueError(f"there is no key '{min(unknown)}', only [[allow]]")
-        return [_entry(one) for one in _list(table.get("allow", []))]
+        entries: Any = table.get("allow", [])
+        if not isinstance(entries, list):
+            raise ValueError("'allow' must be written as [[allow]]")
+        return [_entry(one) for one in cast("Iterable[Any]", entries)]
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file}: {error or 'nested too deep'}; mend or delete it") from None
-
-
-def _list(value: Any) -> Iterable[Any]:
-    if not isinstance(value, list):
-        raise ValueError("'allow' must be written as [[allow]]")
-    entries: Any = value
-    return entries
 
 
 def _entry(value: Any) -> _Entry:
