@@ -15,21 +15,26 @@ from campaign.ledger import Command, Ledger, Snapshot, read_snapshot
 from campaign.process import Worker
 from campaign.worker import Settings
 
-__all__ = ["Crashes", "copy_of"]
+__all__ = ["Crashes", "copied", "copy_of"]
 
 _LANES = ["queue"] * 6 + ["steer", "steer", "interrupt", "merge"]
 _TOLD = ["follow_up.accepted", "turn.started", "turn.ended", "receipt", "follow_up.moved"]
 
 
-def copy_of(path: Path) -> Snapshot:
-    """Reads a copy, so that the next worker finds what the last one left, log and all."""
+def copied(path: Path) -> Path:
+    """A copy to read, so that the next worker finds what the last one left, log and all."""
     copy = path.with_name("copy") / path.name
     shutil.rmtree(copy.parent, ignore_errors=True)
     copy.parent.mkdir()
     for file in (path, path.with_name(path.name + "-wal")):
         if file.exists():
             shutil.copy(file, copy.parent / file.name)
-    return read_snapshot(copy)
+    return copy
+
+
+def copy_of(path: Path) -> Snapshot:
+    """What is in the journal at `path`, read from a copy."""
+    return read_snapshot(copied(path))
 
 
 @dataclass

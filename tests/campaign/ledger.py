@@ -53,17 +53,25 @@ class Snapshot:
     integrity: str = "ok"
 
 
-def read_snapshot(path: Path) -> Snapshot:
-    """Reads a journal that no process has open, or a copy of one."""
+def read_snapshot(path: Path, key: str | None = None) -> Snapshot:
+    """Reads a journal that no process has open, or a copy of one: the session `key`, or all."""
     connection = sqlite3.connect(path)
+    of = "(SELECT id FROM sessions WHERE key = coalesce(:key, key))"
+    at = {"key": key}
     try:
         (integrity,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-        rows = connection.execute("SELECT id, text, state, reason, turn FROM follow_ups")
+        rows = connection.execute(
+            f"SELECT id, text, state, reason, turn FROM follow_ups WHERE session IN {of}", at
+        )
         turns = connection.execute(
-            "SELECT number, follow_up, state, answer FROM turns ORDER BY number"
+            f"SELECT number, follow_up, state, answer FROM turns WHERE session IN {of}"
+            " ORDER BY number",
+            at,
         )
         queue = connection.execute(
-            "SELECT id FROM follow_ups WHERE state = 'queued' ORDER BY rank, seq"
+            f"SELECT id FROM follow_ups WHERE state = 'queued' AND session IN {of}"
+            " ORDER BY rank, seq",
+            at,
         )
         return Snapshot(
             {row[0]: Row(*row) for row in rows},
@@ -258,17 +266,19 @@ class Ledger:
             self.fault("changed", f"turn {turn.number} had said {turn.answer!r}")
 
     def _order_stands(self, file: Snapshot) -> None:
-        """What was told to wait, and is not being moved, waits in the order that was told."""
-        head = self.queue[:1]
-        # A steer that comes too late goes behind an input that interrupted.
-        late = self.inbox if not head or self.lanes.get(head[0]) != "interrupt" else []
-        told = [id for id in [*late, *self.queue] if self.moving[id] <= 0]
-        waiting = set(file.queue)
-        expected = [id for id in told if id in waiting]
-        kept = set(expected)
-        found = [id for id in file.queue if id in kept]
-        if expected != found:
-            self.fault("out_of_order", f"waiting were {expected}, and are {found}")
+        """What was told to wait, and is not being moved, waits in the order that was told.
+
+        What was to steer has gone before all that was queued, since the turn ended or the
+        process died; whether it is before or behind others that are to run next depends
+        on which of the two, and on what of it was told.
+        """
+        behind = [id for id in self.queue if self.lanes.get(id) in _BEHIND]
+        for told in (self.queue, [*self.inbox, *behind]):
+            kept = {id for id in told if self.moving[id] <= 0}
+            expected = [id for id in told if id in kept & set(file.queue)]
+            found = [id for id in file.queue if id in kept]
+            if expected != found:
+                self.fault("out_of_order", f"waiting were {expected}, and are {found}")
 
     def reopened(self, before: Snapshot, after: Snapshot, opened: dict[str, Any]) -> None:
         """The next worker has taken the session: what it says, and what the file says now."""

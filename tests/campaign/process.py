@@ -28,14 +28,19 @@ class WorkerDied(Exception):
 
 
 class Worker:
-    """One process that runs `worker.py`; each of its lines is given to `hear` as it is read."""
+    """One process that runs `script`; each of its lines is given to `hear` as it is read."""
 
-    def __init__(self, settings: Settings, hear: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        hear: Callable[[dict[str, Any]], None],
+        script: Path = _SCRIPT,
+    ) -> None:
         self.settings = settings
         self.hear = hear
         self._said = b""
         self._process = subprocess.Popen(
-            [sys.executable, str(_SCRIPT), json.dumps(dataclasses.asdict(settings))],
+            [sys.executable, str(script), json.dumps(dataclasses.asdict(settings))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -121,6 +126,10 @@ class Worker:
     def end(self) -> None:
         """Has it close in order; raises `WorkerDied` where it fails."""
         self.send({"do": "end"})
+        self.join()
+
+    def join(self) -> None:
+        """Hears it to its own end; raises `WorkerDied` where it fails."""
         self._hear_out()
         if self._process.wait() != 0:
             raise WorkerDied(f"worker {self.pid} ended with {self._process.returncode}")

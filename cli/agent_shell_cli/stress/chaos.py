@@ -52,6 +52,7 @@ class ChaosAgent:
     def attach(self, reader: Reader) -> None:
         """Has it read at every receipt: what is expected depends on each."""
         reader.eager += 1
+        reader.nudge()  # it may have gone to sleep while the sessions were opened
 
     async def run(self, turn: Turn) -> AsyncIterator[AgentEvent]:
         """Answers the turn or not, watched from the first step to the last."""
