@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from agent_shell import JournalError, Lane, State
+from agent_shell import HoldReason, JournalError, Lane, State
 from agent_shell.events import FollowUpAccepted, Receipt
-from agent_shell.journal.sqlite import catalog, reading, recovery, schema
+from agent_shell.journal.sqlite import SqliteJournal, catalog, reading, recovery, schema
 from agent_shell.journal.sqlite.pages import Pages
 from agent_shell.journal.sqlite.records import Records
 
@@ -117,6 +117,51 @@ class TestReading:
         recovery.recover(path)
         with catalog.reading(path) as c:
             assert catalog.status(c, path, "s") is not None
+
+    @pytest.mark.parametrize("hold", ["", "no JSON", "[1]", '{"reason": 3}'])
+    def test_an_unreadable_hold_holds_nothing(self, path, hold):
+        """Who looks is told how the session stands without it."""
+        change(path, f"UPDATE sessions SET hold = '{hold}'")
+        with catalog.reading(path) as c:
+            status = catalog.status(c, path, "s")
+        assert status is not None
+        assert status.hold is not None
+        assert status.hold["reason"] == HoldReason.RESTORED
+
+    @pytest.mark.parametrize("what", ["fence = 'x'", "owner = x'00'", "owner_since = 'long ago'"])
+    async def test_a_session_whose_owner_is_unreadable_can_not_be_taken(self, path, what):
+        """It is said; a recovery leaves out what nobody wrote."""
+        change(path, f"UPDATE sessions SET {what}")
+        journal = SqliteJournal(path)
+        with pytest.raises(JournalError, match="a row of it is none that was written"):
+            await journal.open("s")
+        await journal.close()
+        assert recovery.examine(path).damaged
+
+    async def test_a_session_that_can_be_neither_found_nor_made_can_not_be_taken(self, path):
+        """Where the table says that there is one and its rows say that there is none."""
+        change(
+            path,
+            "CREATE TRIGGER no BEFORE INSERT ON sessions BEGIN SELECT RAISE(IGNORE); END",
+        )
+        journal = SqliteJournal(path)
+        with pytest.raises(JournalError, match="no session 'new', and lets none be made"):
+            await journal.open("new")
+        await journal.close()
+
+    def test_a_key_that_is_none_is_damage(self, path):
+        """A list of the sessions has keys, or says that it can't be made."""
+        c = sqlite3.connect(path)
+        c.execute("PRAGMA writable_schema = ON")
+        c.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, 'key TEXT NOT NULL', 'key TEXT')"
+            " WHERE name = 'sessions'"
+        )
+        c.commit()
+        c.close()
+        change(path, "UPDATE sessions SET key = NULL")
+        with pytest.raises(JournalError), catalog.reading(path) as c:
+            catalog.keys(c)
 
 
 class TestRecovering:

@@ -90,8 +90,9 @@ class _Page:
 
     def _before(self) -> str:
         before = "".join(one.later if one.shown else one.first for one in self.path)
-        # However deep it is nested, text keeps half of the row.
-        return before[max(0, len(before) - self._width // 2) :]
+        # However deep it is nested, text keeps half of the row, and room for a wide sign.
+        most = max(0, min(self._width // 2, self._width - 2))
+        return before[max(0, len(before) - most) :]
 
 
 class _Walk:

@@ -217,6 +217,13 @@ def test_rows_fit_and_are_not_padded(answer: str, width: int) -> None:
         assert row == row.rstrip(" ")
 
 
+@pytest.mark.parametrize("width", [2, 3, 4])
+def test_indentation_leaves_room_for_a_wide_sign(width: int) -> None:
+    """On the narrowest of terminals too."""
+    for row in shown("1. 솔\n   - 솔솔\n\n> 솔", width):
+        assert cells(row) <= width
+
+
 @settings(deadline=None, max_examples=40)
 @given(answers())
 def test_every_word_is_shown_once(answer: str) -> None:

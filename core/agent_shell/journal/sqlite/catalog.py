@@ -21,6 +21,8 @@ from typing import Any
 from agent_shell.errors import AgentShellError, JournalError, SessionOwned
 from agent_shell.journal.sqlite import schema
 from agent_shell.journal.sqlite.liveness import STALE_S
+from agent_shell.journal.sqlite.reading import sound
+from agent_shell.journal.sqlite.tables import is_hold, is_int, is_text, is_time, or_null
 from agent_shell.state import HoldReason, Phase
 
 __all__ = [
@@ -162,7 +164,8 @@ def _signs(path: Path) -> Path:
 
 def keys(c: sqlite3.Connection) -> list[str]:
     """The keys of all sessions, the last made one first."""
-    return [key for (key,) in c.execute("SELECT key FROM sessions ORDER BY id DESC")]
+    rows = c.execute("SELECT key FROM sessions ORDER BY id DESC")
+    return [key for (key,) in sound(rows, (is_text,))]
 
 
 def key_of(c: sqlite3.Connection, follow_up_id: str) -> str | None:
@@ -174,13 +177,25 @@ def key_of(c: sqlite3.Connection, follow_up_id: str) -> str | None:
     return str(rows[0][0]) if len(rows) == 1 else None
 
 
+_STATUS_ROW = (
+    is_int,
+    is_text,
+    is_time,
+    or_null(is_text),
+    or_null(is_text),
+    or_null(is_int),
+    or_null(is_time),
+)
+
+
 def status(c: sqlite3.Connection, path: Path, key: str) -> Status | None:
     """How the session stands, if there is one of that key."""
-    row = c.execute(
+    rows = c.execute(
         "SELECT id, title, created_at, hold, owner, owner_pid, owner_since"
         " FROM sessions WHERE key = ?",
         (key,),
-    ).fetchone()
+    )
+    row = next(sound(rows, _STATUS_ROW), None)
     if row is None:
         return None
     session, title, created_at, hold, owner, pid, since = row
@@ -194,7 +209,9 @@ def status(c: sqlite3.Connection, path: Path, key: str) -> Status | None:
     sign = Sign.DEAD if owner is None else sign_of(path, owner)
     owned = None if sign is Sign.DEAD else Owner(pid, since, sign is Sign.STOPPED)
     running = "running" in states
-    phase, hold = _phase(owned, running, sum(states.values()), hold and json.loads(hold))
+    # What is no hold holds nothing, and a recovery leaves it out.
+    held = json.loads(hold) if is_hold(hold) else None
+    phase, hold = _phase(owned, running, sum(states.values()), held)
     return Status(key, title, created_at, phase, hold, owned, running and owned is None)
 
 

@@ -11,10 +11,15 @@ from agent_shell.agents.base import Exchange
 from agent_shell.errors import JournalError, SessionOwned
 from agent_shell.journal import Restored
 from agent_shell.journal.sqlite.liveness import Liveness
-from agent_shell.journal.sqlite.reading import waiting
+from agent_shell.journal.sqlite.reading import sound, waiting
+from agent_shell.journal.sqlite.schema import Damaged
+from agent_shell.journal.sqlite.tables import is_int, is_text, is_time, or_null
 from agent_shell.state import FollowUp, State
 
 __all__ = ["Lease", "let_go", "refuse", "send", "take"]
+
+
+_SESSION_ROW = (is_int, is_int, or_null(is_text), or_null(is_int), or_null(is_time))
 
 
 @dataclass(slots=True)
@@ -33,9 +38,12 @@ def take(
         "INSERT OR IGNORE INTO sessions (key, created_at, folder) VALUES (?, ?, ?)",
         (key, now, str(Path.cwd())),
     )
-    session, fence, owner, owner_pid, since = c.execute(
+    row = c.execute(
         "SELECT id, fence, owner, owner_pid, owner_since FROM sessions WHERE key = ?", (key,)
     ).fetchone()
+    if row is None:
+        raise Damaged(f"the journal is damaged: it has no session {key!r}, and lets none be made")
+    ((session, fence, owner, owner_pid, since),) = sound([row], _SESSION_ROW)
     if owner is not None and (owner == liveness.owner or liveness.lives(owner)):
         raise SessionOwned(key, owner_pid, since)
     c.execute(

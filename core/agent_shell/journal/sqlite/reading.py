@@ -23,7 +23,17 @@ from agent_shell.journal.sqlite.tables import (
 )
 from agent_shell.state import FollowUp, Lane, State
 
-__all__ = ["Summary", "entries", "entry", "history", "inbox", "sent", "sessions", "waiting"]
+__all__ = [
+    "Summary",
+    "entries",
+    "entry",
+    "history",
+    "inbox",
+    "sent",
+    "sessions",
+    "sound",
+    "waiting",
+]
 
 _ENTRY = (
     "SELECT f.id, f.text, f.lane, f.sender, f.accepted_at, f.state, f.reason, f.turn,"
@@ -77,13 +87,13 @@ class Summary:
 def entry(c: sqlite3.Connection, key: str, id: str) -> Entry | None:
     """The record of one follow-up."""
     rows = c.execute(f"{_ENTRY} AND f.id = ?", (key, id)).fetchall()
-    return next((_entry(row) for row in _sound(rows, _ENTRY_ROW)), None)
+    return next((_entry(row) for row in sound(rows, _ENTRY_ROW)), None)
 
 
 def entries(c: sqlite3.Connection, key: str) -> list[Entry]:
     """The records of a session, in the order of acceptance."""
     rows = c.execute(f"{_ENTRY} ORDER BY f.seq", (key,))
-    return [_entry(row) for row in _sound(rows, _ENTRY_ROW)]
+    return [_entry(row) for row in sound(rows, _ENTRY_ROW)]
 
 
 def history(c: sqlite3.Connection, key: str, limit: int) -> list[Exchange]:
@@ -103,7 +113,7 @@ def history(c: sqlite3.Connection, key: str, limit: int) -> list[Exchange]:
     messages = _messages(c, key, rows[-1][1]) if rows else {}
     return [
         Exchange(id, number, text, answer, State(state), sender, messages.get(number, ()))
-        for id, number, text, answer, state, sender in _sound(reversed(rows), _EXCHANGE_ROW)
+        for id, number, text, answer, state, sender in sound(reversed(rows), _EXCHANGE_ROW)
     ]
 
 
@@ -115,7 +125,7 @@ def _messages(c: sqlite3.Connection, key: str, first: int) -> dict[int, list[dic
         (key, first),
     )
     kept: dict[int, list[dict[str, Any]]] = {}
-    for turn, body in _sound(rows, (is_int, is_messages)):
+    for turn, body in sound(rows, (is_int, is_messages)):
         kept.setdefault(turn, []).extend(json.loads(body))
     return kept
 
@@ -133,7 +143,7 @@ def sessions(c: sqlite3.Connection) -> list[Summary]:
         " s.owner, s.owner_pid"
         " FROM sessions s ORDER BY used_at DESC, s.id DESC"
     )
-    return [Summary(*row) for row in _sound(rows, _SUMMARY_ROW)]
+    return [Summary(*row) for row in sound(rows, _SUMMARY_ROW)]
 
 
 def inbox(c: sqlite3.Connection, key: str) -> list[FollowUp]:
@@ -143,7 +153,7 @@ def inbox(c: sqlite3.Connection, key: str) -> list[FollowUp]:
         " JOIN inbox i ON i.session = s.id WHERE s.key = ? AND i.refused IS NULL ORDER BY i.seq",
         (key,),
     )
-    return [_follow_up(row) for row in _sound(rows, _FOLLOW_UP_ROW)]
+    return [_follow_up(row) for row in sound(rows, _FOLLOW_UP_ROW)]
 
 
 def waiting(c: sqlite3.Connection, key: str, after: str | None, limit: int) -> list[FollowUp]:
@@ -156,7 +166,7 @@ def waiting(c: sqlite3.Connection, key: str, after: str | None, limit: int) -> l
         " ORDER BY f.rank LIMIT ?",
         (key, after, limit),
     )
-    return [_follow_up(row) for row in _sound(rows, _FOLLOW_UP_ROW)]
+    return [_follow_up(row) for row in sound(rows, _FOLLOW_UP_ROW)]
 
 
 def sent(c: sqlite3.Connection, key: str, id: str) -> str | None:
@@ -169,7 +179,7 @@ def sent(c: sqlite3.Connection, key: str, id: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _sound(rows: Iterable[tuple[Any, ...]], form: tuple[Check, ...]) -> Iterator[tuple[Any, ...]]:
+def sound(rows: Iterable[tuple[Any, ...]], form: tuple[Check, ...]) -> Iterator[tuple[Any, ...]]:
     """The rows, as long as each value is what it must be; raises `JournalError`."""
     for row in rows:
         if not all(check(value) for check, value in zip(form, row, strict=True)):

@@ -20,6 +20,7 @@ __all__ = [
     "TABLES",
     "Check",
     "Table",
+    "is_hold",
     "is_int",
     "is_lane",
     "is_messages",
@@ -56,11 +57,22 @@ def is_time(value: Any) -> bool:
 
 def is_messages(value: Any) -> bool:
     """Whether it is a JSON array of objects."""
-    try:
-        messages: Any = json.loads(value) if isinstance(value, str) else None
-    except (ValueError, RecursionError):
-        return False
+    messages = _json(value)
     return _is(messages, list) and all(_is(message, dict) for message in messages)
+
+
+def is_hold(value: Any) -> bool:
+    """Whether it is a JSON object that says why a session is held."""
+    hold = _json(value)
+    return _is(hold, dict) and is_text(hold.get("reason")) and is_text(hold.get("detail"))
+
+
+def _json(value: Any) -> Any:
+    """What the text says; `None` where it is no JSON."""
+    try:
+        return json.loads(value) if isinstance(value, str) else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _is(value: Any, kind: type) -> bool:
