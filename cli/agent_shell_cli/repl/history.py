@@ -89,6 +89,6 @@ class InputHistory(History):
 def _decoded(record: bytes) -> str | None:
     try:
         text = json.loads(record)
-    except ValueError:
-        return None  # cut at the start of what was read, or by a full disk
+    except (ValueError, RecursionError):
+        return None  # cut at the start of what was read, or by a full disk, or not ours
     return text if isinstance(text, str) else None
