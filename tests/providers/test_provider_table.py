@@ -106,7 +106,7 @@ def test_a_key_in_the_keyring_is_found_and_deleted(monkeypatch):
     kept: dict[tuple[str, str], str] = {}
 
     class InMemory(KeyringBackend):
-        priority = 1.0
+        priority = 1.0  # pyright: ignore[reportAssignmentType]
 
         def get_password(self, service: str, username: str) -> str | None:
             return kept.get((service, username))

@@ -65,7 +65,7 @@ class Conversation:
         self._messages = begun.messages
         if begun.fresh:
             yield Messages(dump(begun.fresh))
-        parameters = _parameters(self._connection, await self._toolset.tools())
+        parameters = _parameters(self._connection, await self._toolset.tools(), begun.messages)
         for problem in self._toolset.take_problems():
             yield Notice(problem)
         for number in itertools.count(1):
@@ -136,20 +136,30 @@ class Conversation:
         return Messages(dump([message]))
 
 
-def _parameters(connection: Connection, tools: Sequence[Tool]) -> ModelRequestParameters:
+def _parameters(
+    connection: Connection, tools: Sequence[Tool], messages: Sequence[ModelMessage]
+) -> ModelRequestParameters:
     texts = [connection.settings.instructions, connection.settings.toolset.instructions()]
     return ModelRequestParameters(
-        function_tools=[
-            ToolDefinition(
-                name=tool.name,
-                description=tool.description,
-                parameters_json_schema=dict(tool.parameters),
-                strict=False,
-            )
-            for tool in tools
-        ],
+        function_tools=[_defined(tool) for tool in tools] or _gone(messages),
         instruction_parts=[InstructionPart(text) for text in texts if text.strip()],
     )
+
+
+def _defined(tool: Tool) -> ToolDefinition:
+    return ToolDefinition(
+        name=tool.name,
+        description=tool.description,
+        parameters_json_schema=dict(tool.parameters),
+        strict=False,
+    )
+
+
+def _gone(messages: Sequence[ModelMessage]) -> list[ToolDefinition]:
+    """The tools that only the history has: calls of none at all are refused by Anthropic."""
+    calls = (call for m in messages if isinstance(m, ModelResponse) for call in _calls(m))
+    names = dict.fromkeys(call.tool_name for call in calls)
+    return [ToolDefinition(name=name, description="Not to be had any more.") for name in names]
 
 
 def _calls(response: ModelResponse) -> list[ToolCallPart]:
