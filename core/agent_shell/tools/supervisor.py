@@ -3,8 +3,9 @@
     python -I -S supervisor.py CONTROL PROGRAM [ARGUMENT …]
 
 CONTROL is the descriptor of a pipe: when its other end is closed, also because the
-program that holds it was killed, everything ends. It ends, too, when the command
-does: nothing is left in the background. On Linux whatever loses its parent becomes a
+program that holds it was killed, everything ends. Where it is `-`, that is done by
+SIGTERM, and on Linux when whoever started this process has ended. It ends, too, when
+the command does: nothing is left in the background. On Linux whatever loses its parent becomes a
 child of this process, so that no child escapes by forking twice or by a session of
 its own; elsewhere the command's process group is ended.
 
@@ -24,17 +25,20 @@ import time
 _GRACE_S = 0.1
 _END_S = 5.0
 _NOT_FOUND, _NOT_RUN = 127, 126
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def main() -> int:
     """Runs it to its end, or until the pipe is closed."""
-    control, command = int(sys.argv[1]), sys.argv[2:]
-    os.set_inheritable(control, False)
-    _adopt()
+    control = None if sys.argv[1] == "-" else int(sys.argv[1])
+    command = sys.argv[2:]
+    if control is not None:
+        os.set_inheritable(control, False)
+    _adopt(alone=control is None)
     news, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, _heard)
+    signal.signal(signal.SIGTERM, _heard)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     try:
         # A group is ended as a whole, so it must not be this process's own.
@@ -52,20 +56,24 @@ def main() -> int:
     return status if status >= 0 else 128 - status
 
 
-# Python ignores them, and a program would inherit that.
-_DEFAULTS = [signal.SIGPIPE, signal.SIGXFSZ]
+# Python ignores the first two, and a program would inherit that.
+_DEFAULTS = [signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGCHLD]
 
 
 def _heard(number: int, _: object) -> None:
     """Its byte in the pipe is what is waited for."""
 
 
-def _adopt() -> None:
+def _adopt(*, alone: bool) -> None:
+    """Takes in whatever loses its parent; `alone`: ends with whoever started it."""
     if sys.platform == "linux":
         import ctypes
 
         with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            control = ctypes.CDLL(None).prctl
+            control(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            if alone:
+                control(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _watch(child: int, control: int | None, news: int, until: float | None = None) -> int | None:
@@ -77,9 +85,8 @@ def _watch(child: int, control: int | None, news: int, until: float | None = Non
             return status
         left = None if until is None else max(0.0, until - time.monotonic())
         ready, _, _ = select.select(descriptors, [], [], left)
-        if news in ready:
-            os.read(news, 4096)
-        if control in ready or (left is not None and not ready):
+        told = os.read(news, 4096) if news in ready else b""
+        if control in ready or signal.SIGTERM in told or (left is not None and not ready):
             return None
 
 
