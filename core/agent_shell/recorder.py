@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -19,10 +20,12 @@ from agent_shell.events import (
     Receipt,
     SessionClosed,
     SessionHeld,
+    SessionReleased,
+    TurnEnded,
     TurnStarted,
 )
 from agent_shell.journal import Journal
-from agent_shell.state import HoldReason, State
+from agent_shell.state import State
 
 __all__ = ["Recorder", "Ticket"]
 
@@ -51,14 +54,15 @@ class _Session(Protocol):
 class Recorder:
     """Hands a session's facts to the journal, in order, and has them told afterwards."""
 
-    __slots__ = ("_backlog", "_journal", "_session", "_untold", "lost", "under_way")
+    __slots__ = ("_backlog", "_journal", "_session", "_under_way", "_untold", "lost")
 
     def __init__(self, journal: Journal, session: _Session) -> None:
         self._journal = journal
         self._session = session
         self._backlog: list[Fact] | None = None  # refused, to be tried again
         self._untold: list[Fact] | None = None  # those of them that nobody was told of
-        self.under_way = 0  # batches that the journal has not answered for
+        # Batches that the journal has not answered for, each with what will be told of it.
+        self._under_way: deque[tuple[list[Fact], list[Fact], asyncio.Future[None]]] | None = None
         self.lost: errors.SessionLost | None = None
 
     def record(self, facts: list[Fact], told: list[Fact] | None = None) -> Ticket:
@@ -82,12 +86,41 @@ class Recorder:
         if ticket is None:
             self._session.told(told)
             return None
-        self.under_way += 1
         if ticket.done():
             self._answered(batch, told, ticket)
-        else:
-            ticket.add_done_callback(lambda ticket: self._answered(batch, told, ticket))
+            return ticket
+        if self._under_way is None:
+            self._under_way = deque()
+        self._under_way.append((batch, told, ticket))
+        ticket.add_done_callback(lambda _: self.hear())
         return ticket
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the journal has yet to answer for a batch."""
+        return self._under_way is not None
+
+    def hear(self) -> None:
+        """Heeds the answers that have come; to be called before each decision.
+
+        For between an answer and the step in which the loop brings it, others take steps:
+        what they decide must not rest on what was refused. Batches that were refused one
+        behind the other are undone together, for the later ones rest on the first.
+        """
+        while self._under_way and self._under_way[0][2].done():
+            batch, told, ticket = self._next()
+            if ticket.exception() is not None:
+                while self._under_way and _failed(self._under_way[0][2]):
+                    more, more_told, _ = self._next()
+                    batch, told = [*batch, *more], [*told, *more_told]
+            self._answered(batch, told, ticket)
+
+    def _next(self) -> tuple[list[Fact], list[Fact], asyncio.Future[None]]:
+        assert self._under_way is not None
+        oldest = self._under_way.popleft()
+        if not self._under_way:
+            self._under_way = None
+        return oldest
 
     def retry(self) -> None:
         """Tries what was refused once more: the journal may have got better."""
@@ -95,7 +128,6 @@ class Recorder:
             self.record([])
 
     def _answered(self, batch: list[Fact], told: list[Fact], ticket: asyncio.Future[None]) -> None:
-        self.under_way -= 1
         error = ticket.exception()
         if error is None:
             self._session.told(told)
@@ -108,12 +140,17 @@ class Recorder:
 
     def _refused(self, batch: list[Fact], told: list[Fact], reason: str) -> None:
         ids = frozenset(f.id for f in batch if type(f) is FollowUpAccepted)
-        turn = next((f.turn for f in batch if type(f) is TurnStarted), None)
-        said = self._session.unwritten(Unwritten(ids, turn, reason, _merges(batch, ids)))
-        self._backlog = [*(self._backlog or ()), *_kept(batch, ids), *said]
-        self._untold = [*(self._untold or ()), *_kept(told, ids)]
+        starts = [f.turn for f in batch if type(f) is TurnStarted]
+        undone = Unwritten(ids, starts[-1] if starts else None, reason, _merges(batch, ids))
+        said = self._session.unwritten(undone)
+        self._backlog = [*_kept([*(self._backlog or ()), *batch], ids), *said]
+        self._untold = _kept([*(self._untold or ()), *told], ids)
         # These are told unrecorded: it is the journal's failure that they tell of.
         self._session.told(said)
+
+
+def _failed(ticket: asyncio.Future[None]) -> bool:
+    return ticket.done() and ticket.exception() is not None
 
 
 def _merges(refused: list[Fact], ids: frozenset[str]) -> tuple[tuple[str, str], ...]:
@@ -123,10 +160,12 @@ def _merges(refused: list[Fact], ids: frozenset[str]) -> tuple[tuple[str, str], 
 
 
 def _kept(refused: list[Fact], ids: frozenset[str]) -> list[Fact]:
-    """What is still true of a refused batch: not its acceptances, starts and older refusals.
+    """What is still true of a refused batch: not its acceptances and starts, and no hold.
 
-    Nor is the text of an input that another one was to be joined to.
+    For whatever held or released the session, it holds for the journal now. Nor is
+    the text of an input that another one was to be joined to.
     """
+    starts = {fact.turn for fact in refused if type(fact) is TurnStarted}
     edits = {
         id(edit)
         for edit, receipt in itertools.pairwise(refused)
@@ -135,8 +174,8 @@ def _kept(refused: list[Fact], ids: frozenset[str]) -> list[Fact]:
     return [
         fact
         for fact in refused
-        if type(fact) is not TurnStarted
+        if type(fact) not in (TurnStarted, SessionHeld, SessionReleased)
+        and not (type(fact) is TurnEnded and fact.turn in starts)
         and id(fact) not in edits
         and getattr(fact, "id", None) not in ids
-        and not (type(fact) is SessionHeld and fact.reason is HoldReason.JOURNAL)
     ]

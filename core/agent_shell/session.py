@@ -324,6 +324,7 @@ class Session:
         return self._audience.observe(capacity)
 
     async def _accept(self, follow_up: FollowUp) -> FollowUpAccepted:
+        self._recorder.hear()
         effects = decide(self._state, Submit(follow_up), follow_up.accepted_at)
         ticket = self._carry_out(effects)
         if ticket is not None:
@@ -401,6 +402,7 @@ class Session:
     # Carrying out
 
     def _perform(self, command: Command) -> Ticket:
+        self._recorder.hear()
         return self._carry_out(decide(self._state, command, self.now()))
 
     def _carry_out(self, effects: list[Effect]) -> Ticket:

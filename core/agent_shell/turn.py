@@ -154,6 +154,8 @@ class RunningTurn:
                     self._take(event)
                 else:
                     return self.over(State.ANSWERED, "")
+            except GeneratorExit:
+                raise  # thrown away with its loop: nothing can be waited for any more
             except BaseException:
                 await finish(stream)
                 raise

@@ -790,9 +790,17 @@ import asyncio, gc
 from agent_shell import Engine
 
 class Waits:
-    async def run(self, turn):
+    def run(self, turn):
+        return self
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
         await asyncio.Event().wait()
-        yield
+
+    async def aclose(self):
+        await asyncio.sleep(0)
 
 async def begin():
     session = Engine(Waits()).session("s")
@@ -814,3 +822,4 @@ def test_a_turn_that_is_thrown_away_with_its_loop_says_nothing():
         [sys.executable, "-c", THROWN_AWAY], capture_output=True, text=True, check=True
     )
     assert run.stdout == "[]\n"
+    assert "GeneratorExit" not in run.stderr  # nor does it wait for anything

@@ -23,7 +23,7 @@ from agent_shell import (
     Session,
 )
 from agent_shell.events import Receipt, TurnDelta, TurnStarted
-from model.puppet import Puppet, Step, VirtualLoop
+from model.puppet import Puppet, Step, VirtualLoop, be_eager
 from model.reference import Reference
 
 __all__ = ["LONGEST", "Pair"]
@@ -67,7 +67,7 @@ class Pair(RuleBasedStateMachine):
         self.on_failure = OnFailure.HOLD if holds else OnFailure.CONTINUE
         self.model = Reference(limit, LONGEST, holds)
         if eager:
-            self.loop.be_eager()
+            be_eager(self.loop)
         self.loop.run_until_complete(self.open())
 
     def make_journal(self) -> Journal:

@@ -15,7 +15,7 @@ from typing import Any, cast
 from agent_shell import Delta, Turn
 from agent_shell.agents.base import AgentEvent
 
-__all__ = ["Puppet", "Step", "VirtualLoop"]
+__all__ = ["Puppet", "Step", "VirtualLoop", "be_eager"]
 
 _MARK: contextvars.ContextVar[int] = contextvars.ContextVar("_MARK", default=0)
 
@@ -36,9 +36,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             await asyncio.sleep(0)
             rests = 0 if self._ready else rests + 1  # type: ignore[attr-defined]
 
-    def be_eager(self) -> None:
-        """Runs the first step of each task in the frame that makes it, as Python 3.12 may."""
-        self.set_task_factory(getattr(asyncio, "eager_task_factory", _eager_task))
+
+def be_eager(loop: asyncio.AbstractEventLoop) -> None:
+    """Runs the first step of each task in the frame that makes it, as Python 3.12 may."""
+    loop.set_task_factory(getattr(asyncio, "eager_task_factory", _eager_task))
 
 
 def _eager_task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:

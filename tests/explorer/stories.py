@@ -1,0 +1,52 @@
+"""Schedules that once broke an invariant: each was found by a search, and is played again."""
+
+from __future__ import annotations
+
+__all__ = ["STORIES"]
+
+STORIES = {
+    "a release that the journal refused is not told when it can be recorded": """
+        scene: breaking journal
+        ann submits "a"
+        the turn's task takes a step
+        turn 1 goes on: say
+        the turn's task takes a step
+        bob steers with "c"
+        the turn's task takes a step
+        turn 2 goes on: say
+        the journal breaks
+        the turn's task takes a step
+        bob releases the session
+        the journal is mended
+        ann submits "b"
+        """,
+    "of a refused input whose turn was stopped, no end and no receipt is recorded": """
+        scene: a day
+        ann submits "a"
+        cleo stops the turn
+        the turn's task takes a step
+        the journal refuses
+        """,
+    "a steer that is refused together with its turn leaves no move": """
+        scene: a day
+        ann submits "a"
+        ann submits "b"
+        ann steers with "c"
+        the journal refuses
+        """,
+    "what is edited when its refusal has come, but was not yet heard of, leaves no edit": """
+        scene: a day
+        ann submits "a"
+        ann submits "b"
+        the journal refuses
+        bob submits "g"
+        bob edits "b"
+        """,
+    "an interrupt that comes when a refusal was not yet heard of stops no refused turn": """
+        scene: a long queue
+        ann submits "a0"
+        bob interrupts with "b"
+        the turn's task takes a step
+        the journal refuses
+        """,
+}
