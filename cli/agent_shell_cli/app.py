@@ -17,13 +17,13 @@ from typing import Annotated, Literal, TextIO
 
 import typer
 
-from agent_shell import AgentShellError, Lane
+from agent_shell import AgentShellError, Budget, Lane
 from agent_shell._version import __version__
 from agent_shell_cli.config import configuration, places
+from agent_shell_cli.config.settings import is_amount
 from agent_shell_cli.config_command import register as register_config
 from agent_shell_cli.exits import EXIT_CODES_HELP, Exit, UsageError, exit_of
-from agent_shell_cli.flags import Debug
-from agent_shell_cli.models import open_model
+from agent_shell_cli.flags import Approve, Debug, MaxCost, MaxTokens, MaxTurns
 from agent_shell_cli.options import (
     ChatOptions,
     InputForm,
@@ -214,6 +214,10 @@ def chat(
     input: _Input = InputForm.LINES,
     output: _Output = OutputForm.TEXT,
     print_: _Print = False,
+    approve: Approve = None,
+    max_cost: MaxCost = None,
+    max_turns: MaxTurns = None,
+    max_tokens: MaxTokens = None,
     journal: _Journal = None,
     plain: _Plain = None,
     color: _Color = None,
@@ -226,7 +230,9 @@ def chat(
     """
     prompt, session = _proper("PROMPT", prompt), _proper("--session", session)
     color = _colored(color)
-    settings = configuration().over(model=model, busy=busy, journal=journal, plain=plain).settings
+    given = {"model": model, "busy": busy, "journal": journal, "plain": plain}
+    bounds = {"max_cost": _amount(max_cost), "max_turns": max_turns, "max_tokens": max_tokens}
+    settings = configuration().over(**given, **bounds).settings
     journal = settings.journal
     key = session_key(session, continue_=continue_, resume=resume, journal=journal)
     options = ChatOptions(
@@ -243,6 +249,8 @@ def chat(
         interrupted=interrupted,
         settings=settings,
         places=places(),
+        approve=approve,
+        budget=Budget(settings.max_turns, settings.max_tokens, settings.max_cost),
     )
     raise typer.Exit(_chat(options, scripted=print_))
 
@@ -268,7 +276,7 @@ def _chat(options: ChatOptions, *, scripted: bool) -> int:
             'there is nothing to answer: give a PROMPT, as in agent-shell chat --print "hello", '
             "or pipe follow-ups in"
         )
-    return run(options, open_model(options.model), stdin=reads)
+    return run(options, stdin=reads)
 
 
 def _standard(name: Literal["stdin", "stdout", "stderr"]) -> TextIO | None:
@@ -350,6 +358,12 @@ def models_pull(color: _Color = None, debug: Debug = False) -> None:
 
     del debug  # `main` looks for it
     models_command.pull(color=_colored(color))
+
+
+def _amount(value: float | None) -> float | None:
+    if value is not None and not is_amount(value):
+        raise UsageError(f"--max-cost {value:g} is no number above 0")
+    return value
 
 
 def _proper(name: str, value: str | None) -> str | None:

@@ -8,21 +8,28 @@ from dataclasses import dataclass
 
 from agent_shell import Agent
 from agent_shell.agents import Loadable, Progress, make_agent
+from agent_shell_cli.workbench import Workbench
 
 __all__ = ["Model", "known_models", "open_model"]
+
+
+# The local model is too small for tools, and echo is no model.
+_WITHOUT_TOOLS = ("embedded", "echo")
 
 
 @dataclass(slots=True)
 class Model:
     """An agent with its name, and a note that a user should see before the first turn.
 
-    One that `reads_files` by tools of its own is given none with an input that mentions it.
+    One that `reads_files` by tools of its own is given none with an input that mentions it;
+    `bench` has its tools.
     """
 
     agent: Agent
     name: str
     note: str
     reads_files: bool = False
+    bench: Workbench | None = None
     _loading: asyncio.Task[None] | None = None
 
     def start(self, on_progress: Callable[[str], None]) -> None:
@@ -65,9 +72,11 @@ def known_models() -> list[tuple[str, str]]:
     return [*ours, *((f"{name}:", f"a model of {one.title}") for name, one in PROVIDERS.items())]
 
 
-def open_model(name: str) -> Model:
-    """The model called `name`, not loaded yet; raises `UnknownModel`."""
-    note = ""
-    if name.partition(":")[0] == "echo":
-        note = "echo repeats what you type: no model is behind it"
-    return Model(make_agent(name), name, note)
+def open_model(name: str, bench: Workbench | None = None) -> Model:
+    """The model called `name`, not loaded yet, with the tools of `bench`; `UnknownModel`."""
+    kind = name.partition(":")[0]
+    note = "echo repeats what you type: no model is behind it" if kind == "echo" else ""
+    agent = make_agent(name, bench)
+    if kind in _WITHOUT_TOOLS or bench is None:
+        return Model(agent, name, note)
+    return Model(agent, name, note, reads_files=True, bench=bench)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from agent_shell import Lane
+from agent_shell import Budget, Lane
 from agent_shell_cli.config import Places, Settings
 
 __all__ = ["ChatOptions", "InputForm", "OnFailed", "OnInterrupted", "OutputForm", "StressOptions"]
@@ -47,7 +47,7 @@ class OnInterrupted(enum.StrEnum):
 class ChatOptions:
     """Of `agent-shell chat`.
 
-    `on_failure` and `interrupted` are `None` where the mode decides; `journal` is
+    `on_failure`, `interrupted` and `approve` are `None` where the mode decides; `journal` is
     what `--journal` names, `None` for the default file; `session` is a key; `settings`
     are those of the configuration, under what the command line says; `places` has the
     folders of custom commands, `None` for none.
@@ -66,6 +66,8 @@ class ChatOptions:
     interrupted: OnInterrupted | None = None
     settings: Settings = field(default_factory=Settings)
     places: Places | None = None
+    approve: str | None = None
+    budget: Budget = field(default_factory=Budget)
 
 
 @dataclass(slots=True)

@@ -47,6 +47,7 @@ class Verb(enum.StrEnum):
     SKIP = "skip"
     ALLOW = "allow"
     DENY = "deny"
+    TOOLS = "tools"
     BTW = "btw"
     MODEL = "model"
     RAW = "raw"
@@ -93,6 +94,7 @@ COMMANDS = (
     Command(Verb.SKIP, "drop the turn that was cut off", owners=True),
     Command(Verb.ALLOW, "let a tool do it; HOW is once, session or always", "[HOW]", owners=True),
     Command(Verb.DENY, "keep it from that; the model is told the reason", "[REASON]", owners=True),
+    Command(Verb.TOOLS, "list the tools, and what they may do without a question"),
     Command(Verb.BTW, "ask beside the running turn, without a trace in the session", "QUESTION"),
     Command(Verb.MODEL, "what answers; with a name, another from here on", "[NAME]", queued=True),
     Command(Verb.RAW, "show answers as they are written, or as Markdown again"),

@@ -7,6 +7,7 @@ are made from it.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -14,7 +15,7 @@ from typing import Any
 
 from agent_shell_cli.config.palettes import COLORS, STYLE_FORM, is_style
 
-__all__ = ["KEYS", "STATUS_PARTS", "Key", "Kind", "Settings"]
+__all__ = ["KEYS", "STATUS_PARTS", "Key", "Kind", "Settings", "is_amount"]
 
 STATUS_PARTS = ("model", "queue", "context", "tokens", "cost", "elapsed", "session", "folder")
 
@@ -67,11 +68,17 @@ def _number(low: int, high: int) -> Kind:
     return Kind(f"a whole number from {low:,} to {high:,}", fits)
 
 
+def is_amount(value: Any) -> bool:
+    """Whether it is a number above 0, and no more than a number can be."""
+    return type(value) in (int, float) and 0 < value < math.inf
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and "\0" not in value
 
 
 _FLAG = Kind("true or false", lambda value: isinstance(value, bool))
+_AMOUNT = Kind("a number above 0", is_amount)
 _TEXT = Kind("a text", _is_text)
 _PATH = Kind('a file, or "memory"', _is_text)
 _STYLES = Kind(STYLE_FORM, lambda value: isinstance(value, str) and is_style(value), (), COLORS)
@@ -79,6 +86,7 @@ _STYLES = Kind(STYLE_FORM, lambda value: isinstance(value, str) and is_style(val
 # A project's file comes with a clone, from people whom nobody has asked yet: it
 # may run no program, send nothing elsewhere and keep nothing back.
 _NEVER = Kind("no", lambda _: False)
+_STRICTEST = Kind("read-only", lambda value: value == "read-only")
 _PLAIN_MODEL = re.compile(r"(?!acp:)[a-z][a-z0-9-]*(:(?!.*//)[A-Za-z0-9][\w.:/@-]*)?")
 _OWN_MODELS = Kind(
     "yes, but no acp: and no URL",
@@ -117,6 +125,32 @@ class Settings:
         metadata=_about(
             _one_of("ask", "retry", "skip"),
             "What the live prompt does with a turn that a crash cut off.",
+            _NEVER,
+        ),
+    )
+    approve: str = field(
+        default="ask",
+        metadata=_about(
+            _one_of("ask", "read-only", "all"),
+            "What tools may do without a question in the live prompt, as --approve names it.",
+            _STRICTEST,
+        ),
+    )
+    max_cost: float | None = field(
+        default=None,
+        metadata=_about(_AMOUNT, "US dollars that a session may cost before it holds.", _NEVER),
+    )
+    max_turns: int | None = field(
+        default=None,
+        metadata=_about(
+            _number(1, 1_000_000_000), "Turns that a session may run before it holds.", _NEVER
+        ),
+    )
+    max_tokens: int | None = field(
+        default=None,
+        metadata=_about(
+            _number(1, 1_000_000_000_000),
+            "Tokens, read and written, that a session may use before it holds.",
             _NEVER,
         ),
     )

@@ -15,7 +15,9 @@ from agent_shell_cli.models import Model, open_model
 from agent_shell_cli.options import ChatOptions, OnFailed, OnInterrupted
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.opening import converse
+from agent_shell_cli.repl.questions import Questions
 from agent_shell_cli.repl.terminal import Terminal
+from agent_shell_cli.workbench import Workbench, working_folder
 
 __all__ = ["run"]
 
@@ -36,16 +38,20 @@ def run(options: ChatOptions, model: Model | None = None) -> int:
         options,
         on_failure=options.on_failure or OnFailed(settings.on_failure),
         interrupted=options.interrupted or OnInterrupted(settings.interrupted),
+        approve=options.approve or settings.approve,
     )
     if settings.editor is not None:
         os.environ["VISUAL"] = settings.editor  # where prompt_toolkit looks for it
+    questions = Questions()
+    bench = Workbench(working_folder(), options.approve or settings.approve, questions)
+    model = model or open_model(options.model, bench)
     try:
-        return asyncio.run(_run(options, model or open_model(options.model)))
+        return asyncio.run(_run(options, model, questions, bench))
     except KeyboardInterrupt:
         return Exit.INTERRUPTED  # while it was leaving: the terminal is as it was
 
 
-async def _run(options: ChatOptions, model: Model) -> int:
+async def _run(options: ChatOptions, model: Model, questions: Questions, bench: Workbench) -> int:
     journal = open_journal(options.journal)
     try:
         settings = options.settings
@@ -61,8 +67,11 @@ async def _run(options: ChatOptions, model: Model) -> int:
             create_app_session(input=terminal.input, output=terminal.output),
             patch_stdout(raw=True),
         ):
-            code = await converse(options, model, journal, terminal, look, data_dir())
+            code = await converse(
+                options, model, journal, terminal, look, data_dir(), questions, bench
+            )
     finally:
+        await bench.close()
         await journal.close()
     rest = asyncio.all_tasks() - {asyncio.current_task()}
     for task in rest:

@@ -7,7 +7,6 @@ once: they wait for nothing and are never queued. The draft is not touched by an
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from agent_shell import AgentShellError
 from agent_shell.errors import reason_of
@@ -21,6 +20,7 @@ from agent_shell_cli.repl.router import Call
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.view import Block, Kind, View
 from agent_shell_cli.verbs import Act, Verb
+from agent_shell_cli.workbench import Workbench
 
 __all__ = ["ANSWERS", "Approving"]
 
@@ -39,16 +39,22 @@ _WORDS = {
 
 
 class Approving:
-    """Has `questions` stand in `view`, and answers them; `folder` is what "always" is for."""
+    """Has `questions` stand in `view`, and answers them; shows what the tools of `bench` say."""
 
     def __init__(
-        self, questions: Questions, view: View, speaker: Speaker, renderer: Renderer, folder: Path
+        self,
+        questions: Questions,
+        view: View,
+        speaker: Speaker,
+        renderer: Renderer,
+        bench: Workbench,
     ) -> None:
         self._questions = questions
         self._view = view
         self._speaker = speaker
         self._renderer = renderer
-        self._folder = folder
+        self._folder = bench.folder  # what "always" is for
+        bench.on_output = self._heard
         questions.on_change = self._changed
 
     @property
@@ -76,6 +82,11 @@ class Approving:
         if asked is not None and not asked.ready and self._questions.shown(asked.request):
             loop = asyncio.get_running_loop()
             loop.call_later(READ_S, self._ripen, asked.request)
+
+    def _heard(self, call: str, text: str) -> None:
+        """A tool says something meanwhile."""
+        if self._view.uses.say(call, text):
+            self._renderer.touch()
 
     def _changed(self) -> None:
         """Another question stands, or none."""

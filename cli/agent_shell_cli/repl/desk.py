@@ -120,6 +120,10 @@ class Desk:
                 self._speaker.say(keys_text())
             case Verb.RAW:
                 self._toggle_raw()
+            case Verb.TOOLS:
+                bench = self._switch.bench
+                without = f"{self._switch.name} uses no tools; models of providers do"
+                self._speaker.say(without if bench is None else await bench.listing())
             case Verb.COST:
                 self._speaker.say(self._spending.text())
             case Verb.CONFIG:

@@ -21,6 +21,7 @@ from agent_shell_cli.repl.shell import Opened, Shell
 from agent_shell_cli.repl.signals import ending_signals
 from agent_shell_cli.repl.switch import Switch
 from agent_shell_cli.repl.terminal import Terminal
+from agent_shell_cli.workbench import Workbench, working_folder
 
 __all__ = ["converse"]
 
@@ -35,13 +36,16 @@ async def converse(
     look: Look,
     folder: Path,
     questions: Questions | None = None,
+    bench: Workbench | None = None,
 ) -> int:
     """Runs the live prompt over the session; returns the exit code. Raises `JournalError`.
 
-    `folder` is where the inputs are kept; `questions` are what the model's tools ask. The
-    journal stays open, the model not.
+    `folder` is where the inputs are kept; `questions` are what the model's tools ask, which
+    are those of `bench`. The journal and the tools stay open, the model not.
     """
-    switch = Switch(model)
+    questions = questions or Questions()
+    bench = bench or Workbench(working_folder(), options.approve or "ask", questions)
+    switch = Switch(model, bench)
     dispatch = Dispatch(model.agent, switch.change)
     switch.dispatch = dispatch
     hold = options.on_failure in (None, OnFailed.HOLD, OnFailed.STOP)
@@ -49,6 +53,7 @@ async def converse(
         dispatch,
         journal=journal,
         on_failure=OnFailure.HOLD if hold else OnFailure.CONTINUE,
+        budget=options.budget,
     )
     observer = engine.observe(_EVENTS)
     session: Session | Attached
@@ -60,7 +65,7 @@ async def converse(
         if refused is not None:
             return refused
         session = Attached(engine, journal, options.session, owner, observer.tell)
-    opened = Opened(journal, observer, session, questions or Questions(), Path.cwd())
+    opened = Opened(journal, observer, session, questions, bench)
     return await Shell(options, switch, opened, terminal, look, folder).run()
 
 

@@ -72,6 +72,7 @@ from agent_shell_cli.repl.switch import Switch
 from agent_shell_cli.repl.terminal import FrameOutput, Terminal
 from agent_shell_cli.repl.view import Snapshot, View, counted
 from agent_shell_cli.verbs import COMMANDS, Act, Mode, Verb
+from agent_shell_cli.workbench import Workbench
 
 __all__ = ["Opened", "Shell"]
 
@@ -85,14 +86,14 @@ _OWNERS = frozenset(command.verb for command in COMMANDS if command.owners)
 class Opened:
     """A session, owned or attached to, with its journal and its events.
 
-    `questions` are those of its tools, which work in the folder `workspace`.
+    `questions` are those of its tools, which are on `bench`.
     """
 
     journal: Journal
     observer: Observer
     session: Session | Attached
     questions: Questions
-    workspace: Path
+    bench: Workbench
 
 
 class Shell:
@@ -131,7 +132,7 @@ class Shell:
             lambda: self._renderer.width,
         )
         self._approving = Approving(
-            opened.questions, self._view, self._speaker, self._renderer, opened.workspace
+            opened.questions, self._view, self._speaker, self._renderer, opened.bench
         )
         self._owner: Owner | None = None
         settings = options.settings

@@ -7,17 +7,22 @@ from collections.abc import Callable
 from agent_shell import Agent, AgentShellError
 from agent_shell_cli.models import Model, open_model
 from agent_shell_cli.repl.dispatch import Dispatch
+from agent_shell_cli.workbench import Workbench
 
 __all__ = ["Switch"]
 
 
 class Switch:
-    """Has `dispatch` ask one model at a time, which is loaded and let go of here."""
+    """Has `dispatch` ask one model at a time, which is loaded and let go of here.
+
+    Each gets the tools of `bench`, which is not let go of.
+    """
 
     dispatch: Dispatch
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, bench: Workbench | None = None) -> None:
         self._model = model
+        self._bench = bench
         self._on_progress: Callable[[str], None] = lambda _: None
 
     @property
@@ -34,6 +39,11 @@ class Switch:
     def reads_files(self) -> bool:
         """Whether the model that answers reads files itself."""
         return self._model.reads_files
+
+    @property
+    def bench(self) -> Workbench | None:
+        """The tools of the model that answers, if it uses any."""
+        return self._model.bench
 
     @property
     def agent(self) -> Agent:
@@ -54,7 +64,7 @@ class Switch:
         if not name:
             return f"{self.name} answers; /model NAME changes it"
         try:
-            model = open_model(name)
+            model = open_model(name, self._bench)
         except AgentShellError as error:
             return f"{error}\n{self.name} still answers"
         before, self._model = self._model, model

@@ -109,6 +109,10 @@ class Conversation:
             await self._finish()
         return self._report.code
 
+    def denied(self, reason: str) -> None:
+        """A tool was kept from something: nobody is here to be asked."""
+        self._report.say(reason)
+
     def _greet(self) -> None:
         if self._model.note:
             self._report.say_on_screen(self._model.note)

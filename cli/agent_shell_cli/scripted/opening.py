@@ -9,16 +9,18 @@ from agent_shell import Engine, JournalError, OnFailure, Refused
 from agent_shell.errors import SessionOwned
 from agent_shell_cli.exits import UsageError
 from agent_shell_cli.journals import open_journal
-from agent_shell_cli.models import Model
+from agent_shell_cli.models import Model, open_model
 from agent_shell_cli.options import ChatOptions, OnFailed, OnInterrupted
 from agent_shell_cli.scripted.conversation import Conversation
+from agent_shell_cli.workbench import Workbench, working_folder
 
 __all__ = ["run"]
 
 
-def run(options: ChatOptions, model: Model, *, stdin: bool) -> int:
+def run(options: ChatOptions, model: Model | None = None, *, stdin: bool) -> int:
     """Answers the prompt, then what standard input gives if `stdin`; the exit code.
 
+    `model` is the one that `options` names, where it is open already.
     Raises `UsageError`, also for a journal that can't be opened, and `Refused` where
     another process has the session. Does not return, but ends the process with the
     same code, where an agent keeps running although it was told to stop.
@@ -28,13 +30,24 @@ def run(options: ChatOptions, model: Model, *, stdin: bool) -> int:
             "--interrupted ask needs a terminal, for in scripted mode nobody is asked; "
             "use retry or skip"
         )
-    return asyncio.run(_run(options, model, stdin))
+    if options.approve == "ask":
+        raise UsageError(
+            "--approve ask needs a terminal, for in scripted mode nobody is asked; "
+            "use read-only or all"
+        )
+    bench = Workbench(working_folder(), options.approve or "read-only")
+    return asyncio.run(_run(options, model or open_model(options.model, bench), bench, stdin))
 
 
-async def _run(options: ChatOptions, model: Model, stdin: bool) -> int:
+async def _run(options: ChatOptions, model: Model, bench: Workbench, stdin: bool) -> int:
     journal = open_journal(options.journal)
     try:
-        engine = Engine(model.agent, journal=journal, on_failure=_on_failure(options))
+        engine = Engine(
+            model.agent,
+            journal=journal,
+            on_failure=_on_failure(options),
+            budget=options.budget,
+        )
         # Without a bound: the feed sees to it that little waits.
         observer = engine.observe(sys.maxsize)
         try:
@@ -45,8 +58,10 @@ async def _run(options: ChatOptions, model: Model, stdin: bool) -> int:
         except JournalError as error:
             raise UsageError(str(error)) from error
         conversation = Conversation(options, model, stdin, journal, session, observer)
+        bench.on_denied = conversation.denied
         return await conversation.run()
     finally:
+        await bench.close()
         await journal.close()
 
 

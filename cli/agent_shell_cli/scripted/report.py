@@ -113,6 +113,8 @@ class Report:
         if held.until is not None:
             wait_s = max(0.0, held.until - held.time)
             self.say(f"{held.detail}; going on in {wait_s:.0f} s")
+        elif held.reason is HoldReason.BUDGET:
+            self.say(f"the budget holds the session: {held.detail}")
         elif held.reason is HoldReason.UNREACHABLE:
             self.call_for(Exit.UNREACHABLE)
             self.say(f"the model can't be reached: {held.detail}")

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from agent_shell.agents.base import Agent, Loadable, Progress
 from agent_shell.agents.echo import EchoAgent
 from agent_shell.errors import UnknownModel
 
+if TYPE_CHECKING:
+    from agent_shell.agents.provider.toolset import Toolset
+
 __all__ = ["Loadable", "Progress", "make_agent"]
 
 
-def make_agent(name: str) -> Agent:
+def make_agent(name: str, toolset: Toolset | None = None) -> Agent:
     """The agent called `name`: `embedded`, `echo[:WORDS_PER_SECOND]` or `PROVIDER:MODEL`.
 
+    A provider's model gets the tools of `toolset`; the local ones use none.
     Raises `UnknownModel`, with the nearest name. Heavy libraries are not loaded before the
     agent's `load`, or its first turn.
     """
@@ -23,7 +29,7 @@ def make_agent(name: str) -> Agent:
     if make is not None:
         return make(setting)
     if colon:
-        return _provider(name)
+        return _provider(name, toolset)
     near = difflib.get_close_matches(kind, _MAKERS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise UnknownModel(
@@ -51,11 +57,12 @@ def _echo(setting: str) -> Agent:
         ) from None
 
 
-def _provider(name: str) -> Agent:
+def _provider(name: str, toolset: Toolset | None) -> Agent:
     # Imported here, for the others have no need of it.
     from agent_shell.agents.provider import ProviderAgent, ProviderSettings, parse
 
-    return ProviderAgent(ProviderSettings(parse(name)))
+    settings = ProviderSettings(parse(name))
+    return ProviderAgent(settings if toolset is None else replace(settings, toolset=toolset))
 
 
 _MAKERS: dict[str, Callable[[str], Agent]] = {"embedded": _embedded, "echo": _echo}
