@@ -80,7 +80,9 @@ COMMANDS = (
     Command(Verb.HELP, "show this"),
     Command(Verb.KEYS, "show the keys alone"),
     Command(Verb.QUEUE, "list what waits"),
-    Command(Verb.EDIT, "give the waiting input N another text", "N TEXT", owners=True),
+    Command(
+        Verb.EDIT, "edit the waiting input N, or give it another text", "N [TEXT]", owners=True
+    ),
     Command(Verb.DROP, "withdraw the waiting input N", "N", owners=True),
     Command(Verb.MOVE, "have the waiting input N run at PLACE (1 is next)", "N PLACE", owners=True),
     Command(Verb.NEXT, "have the waiting input N run next", "N", owners=True),
@@ -123,6 +125,7 @@ class Act(enum.Enum):
     SEND_STEER = enum.auto()
     NEW_LINE = enum.auto()
     EDITOR = enum.auto()
+    COMPLETE = enum.auto()
     CANCEL = enum.auto()  # Ctrl-C: the draft, then the turn, then the shell
     STOP = enum.auto()
     END = enum.auto()
@@ -242,7 +245,14 @@ KEYS = (
     _answer("Ctrl+X Ctrl+P", "yes, and the like always, in this folder", "c-p", Act.ALLOW_ALWAYS),
     _answer("Ctrl+X Ctrl+N", "no", "c-n", Act.DENY),
     Key("Up, Down, Ctrl+R", "earlier inputs; search them"),
-    Key("Tab", "complete a command, what it takes, or a file after @"),
+    Key(
+        "Tab",
+        "complete a command, what it takes, or a file after @",
+        (("tab",),),
+        Act.COMPLETE,
+        None,
+        Act.COMPLETE,
+    ),
     Key(
         "Ctrl+X Ctrl+E",
         "write the input in $EDITOR",

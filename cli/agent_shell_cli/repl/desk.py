@@ -202,11 +202,11 @@ class Desk:
         self._speaker.notice(f"from the next one on, answers are shown {how}")
 
     async def _copy(self, number: int) -> None:
-        found = [text for n, text in self._answers if number in (0, n)]
+        found = [one for one in self._answers if number in (0, one[0])]
         if not found:
             self._speaker.notice(f"there is no answer{f' {number}' if number else ''} to copy")
             return
-        text = found[-1]
+        number, text = found[-1]
         by = await copy(text)
         if by is None:
             sequence = osc52(text, os.environ)
@@ -215,7 +215,7 @@ class Desk:
                 return
             self._write(sequence)
             by = "the terminal, where it allows that"
-        self._speaker.notice(f"{len(text):,} characters copied by {by}")
+        self._speaker.notice(f"answer {number}: {len(text):,} characters copied by {by}")
 
     async def _sessions(self, key: str) -> None:
         path = self._file().path

@@ -174,8 +174,8 @@ def _hints(view: View, look: Look, width: int) -> list[Line]:
         said = f"editing {number}: it waits until Enter saves it, or Esc leaves it as it was"
     elif view.chosen is not None:
         said = (
-            "Enter edits · Del withdraws · Ctrl+↑↓ moves · Alt+N next · "
-            "Ctrl+S steers · Alt+I interrupts · Esc"
+            # In 79 cells: more would be cut where most terminals end.
+            "Enter edits · Del drops · Ctrl+↑↓ moves · Alt+N next · Ctrl+S steers · Esc back"
         )
     else:
         return []

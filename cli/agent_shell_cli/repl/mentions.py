@@ -6,11 +6,17 @@ what is in the file is attached to the input, marked as data, and that is said.
 
 from __future__ import annotations
 
+import asyncio
 import re
+from pathlib import Path
 
 from prompt_toolkit.document import Document
 
-__all__ = ["mention", "mentioned", "typed_path"]
+from agent_shell_cli.repl.folding import Folds
+from agent_shell_cli.repl.speaker import Speaker
+from agent_shell_cli.repl.switch import Switch
+
+__all__ = ["Attaching", "mention", "mentioned", "typed_path"]
 
 _LONGEST = 4_096
 # An address of mail is none: before the sign stands nothing, a blank or a bracket.
@@ -34,3 +40,31 @@ def mention(path: str) -> str:
 def mentioned(text: str) -> list[str]:
     """The paths that a text mentions, each once; some may be no files."""
     return list(dict.fromkeys(match[1] or match[2] for match in _MENTION.finditer(text)))
+
+
+class Attaching:
+    """Attaches what inputs mention, one input after the other, and says so."""
+
+    def __init__(self, switch: Switch, speaker: Speaker, folds: Folds) -> None:
+        self._switch = switch
+        self._speaker = speaker
+        self._folds = folds
+        self._turn = asyncio.Lock()
+
+    async def behind(self, typed: str) -> str:
+        """What goes behind an input in which `typed` may mention files; "" for nothing.
+
+        Who asks later is answered later: inputs stay in the order of the keys.
+        """
+        async with self._turn:
+            if not typed or self._switch.reads_files:
+                return ""
+            # Imported here: few inputs mention a file.
+            from agent_shell_cli.repl.attaching import attachments
+
+            found = await asyncio.to_thread(attachments, typed, Path())
+            for one in found:
+                self._speaker.say(one.said)
+                if one.text:
+                    self._folds.keep(f"file {one.name}", one.text)
+            return "".join(one.text for one in found)

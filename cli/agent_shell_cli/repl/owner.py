@@ -129,6 +129,8 @@ class Owner:
             self._speaker.notice(f"number {call.number} does not wait: it has ended or never was")
             return
         match call.verb:
+            case Verb.EDIT if not call.text:
+                self.panel.edit(id)
             case Verb.EDIT:
                 arranger.edit(id, call.text)
             case Verb.DROP:

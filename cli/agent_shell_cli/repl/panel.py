@@ -105,7 +105,7 @@ class Panel:
             case Act.LEAVE:
                 self._view.chosen = None
             case Act.EDIT:
-                self._begin_edit(id)
+                self.edit(id)
             case Act.DROP:
                 self._drop(id, waiting)
             case Act.MOVE_UP:
@@ -129,7 +129,8 @@ class Panel:
         self._arranger.drop(id)
         self._view.chosen = rest[min(place, len(rest) - 1)] if rest else None
 
-    def _begin_edit(self, id: str) -> None:
+    def edit(self, id: str) -> None:
+        """Has it edited in its place, unless it does not wait any more."""
         text = self._arranger.hold_back(id)
         self._view.chosen = None
         if text is not None:
@@ -137,6 +138,7 @@ class Panel:
                 self._aside = self._draft.document
             self._view.edited = id
             self._draft.document = Document(self._folds.refolded(text))
+            self._speaker.refresh()
 
     def _save(self) -> None:
         id, text = self._view.edited, self._folds.expanded(self._draft.text)

@@ -239,9 +239,12 @@ def _called(command: Command, argument: str) -> Call | Complain:
 
 def _shape(takes: str) -> re.Pattern[str]:
     """What may stand behind a command that takes this."""
-    parts = [_PARTS.get(part.strip("[]"), r"(?P<text>\S.*)") for part in takes.split()]
-    together = r"\s+".join(parts)
-    return re.compile(f"(?:{together})?" if takes.startswith("[") else together, re.DOTALL)
+    shape = ""
+    for part in takes.split():
+        blank = r"\s+" if shape else ""
+        one = blank + _PARTS.get(part.strip("[]"), r"(?P<text>\S.*)")
+        shape += f"(?:{one})?" if part.startswith("[") else one
+    return re.compile(shape, re.DOTALL)
 
 
 _PARTS = {

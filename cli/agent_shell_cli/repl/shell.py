@@ -11,7 +11,6 @@ from typing import Any
 from prompt_toolkit import PromptSession
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import History, InMemoryHistory
 
 from agent_shell import (
@@ -44,12 +43,13 @@ from agent_shell_cli.repl.completing import Completing
 from agent_shell_cli.repl.desk import Desk
 from agent_shell_cli.repl.folding import Folds
 from agent_shell_cli.repl.history import InputHistory
-from agent_shell_cli.repl.keys import Draft, key_bindings, set_pace
+from agent_shell_cli.repl.keys import Draft, key_bindings
 from agent_shell_cli.repl.look import Look
-from agent_shell_cli.repl.mentions import typed_path
+from agent_shell_cli.repl.mentions import Attaching
 from agent_shell_cli.repl.owner import LISTED, Owner
 from agent_shell_cli.repl.parser import preload
 from agent_shell_cli.repl.plain import told
+from agent_shell_cli.repl.prompting import complete, complete_in_lines, make_prompt
 from agent_shell_cli.repl.questions import Questions
 from agent_shell_cli.repl.renderer import Renderer
 from agent_shell_cli.repl.restored import kept
@@ -147,7 +147,7 @@ class Shell:
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self._sends: set[asyncio.Task[None]] = set()
-        self._attaching = asyncio.Lock()
+        self._attaching = Attaching(self._switch, self._speaker, self._folds)
         self._warned = False  # that the next Ctrl-C leaves
         self._ended_by: Exit | None = None
         self._over: BaseException | bool = False  # before the prompt stood
@@ -255,6 +255,10 @@ class Shell:
             case Act.END:
                 self._calm()
                 self._leave(drain=True)
+            case Act.COMPLETE if self._terminal.linear:
+                self._spawn(complete_in_lines(self._completing, draft, self._speaker))
+            case Act.COMPLETE:
+                complete(draft)
             case Act.UNDO:
                 self._calm()
                 self._begin_action(Call(Verb.UNDO))
@@ -400,10 +404,7 @@ class Shell:
     async def _submit(self, action: Send) -> None:
         if action.release and self._owner is not None:
             self._owner.session.release()
-        text = action.text
-        async with self._attaching:  # in the order of the keys, whatever takes its time
-            if action.mentions and not self._switch.reads_files:
-                text += await self._attach(action.mentions)
+        text = action.text + await self._attaching.behind(action.mentions)
         try:
             await self._session.submit(text, lane=action.lane, sender=action.sender)
         except Refused as error:
@@ -411,18 +412,6 @@ class Shell:
             if not draft.text:
                 draft.document = Document(self._folds.refolded(action.text))
             self._speaker.notice(f"not accepted: {error}")
-
-    async def _attach(self, typed: str) -> str:
-        """What goes behind an input for the files that it mentions; it is said on the screen."""
-        # Imported here: few inputs mention a file.
-        from agent_shell_cli.repl.attaching import attachments
-
-        found = await asyncio.to_thread(attachments, typed, Path())
-        for one in found:
-            self._speaker.say(one.said)
-            if one.text:
-                self._folds.keep(f"file {one.name}", one.text)
-        return "".join(one.text for one in found)
 
     def _lose(self) -> None:
         """Another process has taken the session over while this one was stopped."""
@@ -541,39 +530,27 @@ class Shell:
         )
 
     def _make_prompt(self, history: History) -> PromptSession[None]:
-        prompt: PromptSession[None] = PromptSession(
-            self._renderer.message,
-            multiline=True,
-            style=self._look.style,
-            color_depth=self._renderer.color_depth,
-            history=history,
-            completer=Completing(
-                sources(
-                    self._options,
-                    self._journal,
-                    self._desk,
-                    self._view,
-                    lambda: self._session.waiting,
-                )
-            ),
-            vi_mode=self._options.settings.keys == "vi",
-            key_bindings=key_bindings(self, self._folds),
-            input_processors=[Draft(self._folds)],
-            erase_when_done=True,
-            complete_while_typing=Condition(self._mentions),
-            enable_suspend=True,
-            tempfile_suffix=".md",
-            input=self._terminal.input,
-            output=self._terminal.output,
+        self._completing = Completing(
+            sources(
+                self._options,
+                self._journal,
+                self._desk,
+                self._view,
+                lambda: self._session.waiting,
+            )
         )
-        set_pace(prompt.app)
+        prompt = make_prompt(
+            self._renderer,
+            self._terminal,
+            self._look,
+            history,
+            self._completing,
+            key_bindings(self, self._folds),
+            Draft(self._folds),
+            vi=self._options.settings.keys == "vi",
+        )
         prompt.default_buffer.on_text_changed += self._typed
         return prompt
-
-    def _mentions(self) -> bool:
-        """Whether a file is being mentioned: only then is there a menu that nobody asked for."""
-        document = self._prompt.default_buffer.document
-        return not self._terminal.linear and typed_path(document) is not None
 
     def _preload(self, _: object) -> None:
         """Now that the prompt stands: loads what the first answer will need."""

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from agent_shell import Usage
 from agent_shell.events import TurnEnded
 from agent_shell_cli.repl.live import elapsed
+from agent_shell_cli.repl.view import counted
 
 __all__ = ["Spending", "status"]
+
+_UNSAID = "the model does not say"
 
 
 @dataclass(slots=True)
@@ -53,13 +56,17 @@ class Spending:
         """The sums, one a line."""
         if not self.turns:
             return "no turn has ended since this shell was opened"
+        if not self.input_tokens + self.output_tokens:
+            return (
+                f"{counted(self.turns, 'turn')} in {elapsed(self.seconds)}; {_UNSAID} what it used"
+            )
         cached = f" ({self.cached_tokens:,} of them cached)" if self.cached_tokens else ""
         rows = [
             ("turns", f"{self.turns:,} in {elapsed(self.seconds)}"),
             ("read", f"{self.input_tokens:,} tokens{cached}"),
             ("written", f"{self.output_tokens:,} tokens"),
             ("context", f"{_context(self)} in the last turn"),
-            ("cost", "not said by the model" if self.cost_usd is None else _dollars(self.cost_usd)),
+            ("cost", f"{_UNSAID} it" if self.cost_usd is None else _dollars(self.cost_usd)),
         ]
         return "\n".join([f"  {name:<8} {what}" for name, what in rows] + ["since it was opened"])
 

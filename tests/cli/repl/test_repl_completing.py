@@ -144,6 +144,18 @@ async def test_esc_closes_the_menu_and_stops_nothing(tmp_path: Path, monkeypatch
         await shell.until("✗ interrupted")
 
 
+def test_without_a_menu_the_options_are_said(tmp_path: Path) -> None:
+    """Where nothing can be moved, Tab says them in lines, and puts in the only one."""
+    with Program("--model", "echo", "--plain", data=tmp_path) as program:
+        program.until("❯")
+        program.type("/re\t")
+        program.until("/resume  go on with what waits", "/retry  run the turn again")
+        program.type("t\t\r")
+        program.until("/retry is for a turn that was cut off or not answered")
+        program.type("\x15\x04")
+        assert program.end() == 0
+
+
 def test_the_program_completes_files(tmp_path: Path) -> None:
     """On a real terminal, out of the folder that it runs in."""
     with Program("--model", "echo", data=tmp_path) as program:

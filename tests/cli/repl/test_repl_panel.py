@@ -67,6 +67,18 @@ async def test_an_input_is_edited_in_its_place(tmp_path: Path) -> None:
         await shell.until(lambda: shell.agent.turns == ["one", "three", "two and more"])
 
 
+async def test_a_number_alone_begins_an_edit(tmp_path: Path) -> None:
+    """`/edit 2` is what Enter on the chosen input is; a text behind it is put in at once."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two", "three")
+        shell.type("/edit 2", ENTER)
+        await shell.until("2  being edited · two", "\n2 ❯ two")
+        shell.type("!", ENTER)
+        await shell.until("  2  two!\n  3  three\n❯")
+        shell.type("/edit 3 other", ENTER)
+        await shell.until("  2  two!\n  3  other\n❯")
+
+
 @pytest.mark.parametrize("key", [ESC, CTRL_C])
 async def test_an_edit_can_be_given_up(tmp_path: Path, key: str) -> None:
     """Esc and Ctrl-C leave the input as it was; the turn goes on."""

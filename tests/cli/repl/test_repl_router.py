@@ -202,12 +202,13 @@ def test_retry_and_skip_need_a_turn_that_was_cut_off(verb: Verb) -> None:
 
 
 def test_one_waiting_input_is_addressed_by_its_number() -> None:
-    """`/edit` takes a number and a text, which may have lines; `/drop` a number alone."""
+    """`/edit` takes a number and perhaps a text, which may have lines; `/drop` a number alone."""
     assert route("/drop 3", IDLE) == Call(Verb.DROP, 3)
+    assert route("/edit 3", IDLE) == Call(Verb.EDIT, 3)
     assert route("/edit 12 say it so", IDLE) == Call(Verb.EDIT, 12, "say it so")
     assert route("/edit 1 two\nlines ", IDLE) == Call(Verb.EDIT, 1, "two\nlines")
     assert route("/move 3 1", IDLE) == Call(Verb.MOVE, 3, place=1)
-    for text in ("/drop", "/drop it", "/drop 3 now", "/edit", "/edit 3", "/edit it so", "/move 3"):
+    for text in ("/drop", "/drop it", "/drop 3 now", "/edit", "/edit it so", "/move 3"):
         action = route(text, IDLE)
         assert isinstance(action, Complain)
         assert "/queue shows the numbers" in action.text

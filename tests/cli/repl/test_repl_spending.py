@@ -32,8 +32,10 @@ def test_what_nobody_said_is_not_made_up() -> None:
     """Without a price there is no cost, and without a turn nothing at all."""
     spending = Spending()
     assert spending.text() == "no turn has ended since this shell was opened"
+    spending.add(ended(None))
+    assert spending.text() == "1 turn in 2 s; the model does not say what it used"
     spending.add(ended(Usage(1, 1, {"cost_usd": "free", "window": -1})))
-    assert "not said by the model" in spending.text()
+    assert "the model does not say it" in spending.text()
     assert spending.window is None
 
 
