@@ -27,7 +27,9 @@ from agent_shell.agents.base import (
     ToolResult,
     Turn,
 )
+from agent_shell.agents.provider.library.compaction import beginning, latest, rest
 from agent_shell.agents.provider.library.connected import Connection
+from agent_shell.agents.provider.library.folding import Fold, due
 from agent_shell.agents.provider.library.history import (
     SEPARATOR,
     dump,
@@ -56,46 +58,70 @@ class Conversation:
         self._toolset: Toolset = connection.settings.toolset
         self._spending = Spending(connection.window)
         self._messages: list[ModelMessage] = []
+        self._parameters = ModelRequestParameters()
         self._said = False  # whether a person has seen text of an earlier request
 
     async def run(self) -> AsyncGenerator[AgentEvent]:
         """The turn's events; raises an `AgentError` that says what a failure means."""
-        turn = self._turn
-        begun = opening(await turn.history(), turn.id, turn.text)
-        self._messages = begun.messages
-        if begun.fresh:
-            yield Messages(dump(begun.fresh))
-        parameters = _parameters(self._connection, await self._toolset.tools(), begun.messages)
+        async with contextlib.aclosing(self._opened()) as events:
+            async for event in events:
+                yield event
+        tools = await self._toolset.tools()
+        self._parameters = _parameters(self._connection, tools, self._messages)
         for problem in self._toolset.take_problems():
             yield Notice(problem)
         for number in itertools.count(1):
-            for steer in turn.take_steers(f"before request {number}"):
-                yield self._kept(user(steer.text))
-            response: ModelResponse | None = None
-            async with contextlib.aclosing(self._asked(parameters)) as events:
-                async for piece in events:
-                    if isinstance(piece, ModelResponse):
-                        response = piece
-                    else:
-                        yield piece
-            assert response is not None
-            yield self._kept(response)
-            yield self._spending.add(response)
-            calls = _calls(response)
-            async with contextlib.aclosing(self._used(calls)) as uses:
-                async for event in uses:
+            async with contextlib.aclosing(self._round(number)) as events:
+                async for event in events:
                     yield event
-            if not calls and response.state != "suspended":
-                if notice := _ending(response, number):
+            last = self._messages[-1]
+            if isinstance(last, ModelResponse) and last.state != "suspended":
+                if notice := _ending(last, number):
                     yield notice
                 return
 
-    async def _asked(
-        self, parameters: ModelRequestParameters
-    ) -> AsyncGenerator[Delta | Notice | ModelResponse]:
+    async def _opened(self) -> AsyncGenerator[AgentEvent]:
+        """What the model is told first; older turns are summarised where that is due."""
+        turn, connection = self._turn, self._connection
+        history = await turn.history()
+        summary = latest(history) if connection.settings.compact else None
+        history = rest(history, summary)
+        begun = opening(history, turn.id, turn.text, beginning(summary))
+        if old := due(connection, begun.messages, history, turn.id):
+            fold = Fold(connection, summary, old, self._spending, self._sleep)
+            async with contextlib.aclosing(fold.run()) as events:
+                async for event in events:
+                    yield event
+            summary = fold.summary
+            history = rest(history, summary)
+            begun = opening(history, turn.id, turn.text, beginning(summary))
+        self._messages = begun.messages
+        if begun.fresh:
+            yield Messages(dump(begun.fresh))
+
+    async def _round(self, number: int) -> AsyncGenerator[AgentEvent]:
+        """One request with its answer, and the use of the tools that it asks for."""
+        for steer in self._turn.take_steers(f"before request {number}"):
+            yield self._kept(user(steer.text))
+        self._spending.check(self._turn.allowance)
+        response: ModelResponse | None = None
+        async with contextlib.aclosing(self._asked()) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, ModelResponse):
+                    response = piece
+                else:
+                    yield piece
+        assert response is not None
+        yield self._kept(response)
+        yield self._spending.add(response)
+        async with contextlib.aclosing(self._used(_calls(response))) as uses:
+            async for event in uses:
+                yield event
+
+    async def _asked(self) -> AsyncGenerator[Delta | Notice | ModelResponse]:
         said = False
         messages = normal(self._messages)
-        request = asked(self._connection, messages, parameters, self._sleep)
+        request = asked(self._connection, messages, self._parameters, self._sleep)
         async with contextlib.aclosing(request) as events:
             async for event in events:
                 if isinstance(event, Delta):

@@ -32,7 +32,7 @@ from pydantic_ai.messages import (
 from agent_shell.agents.base import Exchange
 from agent_shell.state import State
 
-__all__ = ["SEPARATOR", "Opening", "dump", "normal", "opening", "text_of", "user"]
+__all__ = ["SEPARATOR", "Opening", "dump", "normal", "opening", "text_of", "told", "user"]
 
 SEPARATOR = "\n\n"
 """What stands in an answer between the texts of two responses of one turn."""
@@ -58,12 +58,14 @@ class Opening:
     fresh: list[ModelMessage]
 
 
-def opening(history: Sequence[Exchange], id: str, text: str) -> Opening:
+def opening(history: Sequence[Exchange], id: str, text: str, beginning: str = "") -> Opening:
     """The history with the input `text` of the follow-up `id` at its end.
 
-    Where the last turn was of the same follow-up and text, it is gone on with.
+    `beginning` is told before it all, where there is one. Where the last turn was of the same
+    follow-up and text, it is gone on with.
     """
-    messages = _told(history)
+    messages: list[ModelMessage] = [user(beginning)] if beginning else []
+    messages += told(history)
     last = history[-1] if history else None
     if last is not None and last.id == id and last.text == text:
         if _produced(last):
@@ -75,7 +77,8 @@ def opening(history: Sequence[Exchange], id: str, text: str) -> Opening:
     return Opening(messages + fresh, fresh)
 
 
-def _told(history: Sequence[Exchange]) -> list[ModelMessage]:
+def told(history: Sequence[Exchange]) -> list[ModelMessage]:
+    """The turns as messages, with notes where one was cut off; not `normal` yet."""
     messages: list[ModelMessage] = []
     before: Exchange | None = None
     for exchange in history:

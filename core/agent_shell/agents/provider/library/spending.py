@@ -7,6 +7,8 @@ from typing import Any
 from pydantic_ai.messages import ModelResponse
 
 from agent_shell.agents.base import Usage
+from agent_shell.errors import BudgetSpent
+from agent_shell.state import Budget
 
 __all__ = ["Spending", "context_of"]
 
@@ -34,6 +36,14 @@ class Spending:
         if (cost := _cost_usd(response)) is not None:
             self._cost = (self._cost or 0.0) + cost
         return self._usage()
+
+    def check(self, allowance: Budget) -> None:
+        """Raises `BudgetSpent` where the turn has used what it may."""
+        tokens = self._input + self._output
+        if allowance.tokens is not None and tokens >= allowance.tokens:
+            raise BudgetSpent(f"the budget is spent: this turn has used {tokens:,} tokens")
+        if allowance.cost_usd is not None and (self._cost or 0.0) >= allowance.cost_usd:
+            raise BudgetSpent(f"the budget is spent: this turn has cost ${self._cost or 0.0:.4f}")
 
     def _usage(self) -> Usage:
         extra: dict[str, Any] = {

@@ -1,0 +1,94 @@
+"""Has the model summarise older turns, at the start of a turn that would fill its window."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+
+from pydantic_ai.messages import InstructionPart, ModelMessage, ModelResponse
+from pydantic_ai.models import ModelRequestParameters
+
+from agent_shell.agents.base import AgentEvent, Delta, Exchange, Messages, Notice
+from agent_shell.agents.provider.library.compaction import (
+    TASK,
+    Summary,
+    estimated,
+    foldable,
+    marker,
+    transcript,
+)
+from agent_shell.agents.provider.library.connected import Connection
+from agent_shell.agents.provider.library.history import text_of, user
+from agent_shell.agents.provider.library.request import Sleep, asked
+from agent_shell.agents.provider.library.spending import Spending
+from agent_shell.errors import AgentError
+
+__all__ = ["Fold", "due"]
+
+
+def due(
+    connection: Connection, messages: Sequence[ModelMessage], history: Sequence[Exchange], id: str
+) -> list[Exchange]:
+    """The turns to be summarised now; none where there is room, or where it is not wanted."""
+    window, settings = connection.window, connection.settings
+    if window is None or not settings.compact:
+        return []
+    if estimated(messages) < settings.compact_at * window:
+        return []
+    return foldable(history, id, window)
+
+
+class Fold:
+    """Summarises the turns `old`, and what `before` stands for; `summary` is what came of it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        before: Summary | None,
+        old: Sequence[Exchange],
+        spending: Spending,
+        sleep: Sleep,
+    ) -> None:
+        self.summary = before
+        self._connection = connection
+        self._before = before
+        self._old = old
+        self._spending = spending
+        self._sleep = sleep
+
+    async def run(self) -> AsyncGenerator[AgentEvent]:
+        """Asks for the summary, says so, and has it kept.
+
+        Where the model gives none, the turn goes on with all turns as they are.
+        """
+        yield Notice("The model's window is nearly full: older turns are being summarised.")
+        response: ModelResponse | None = None
+        try:
+            async with contextlib.aclosing(self._asked()) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, ModelResponse):
+                        response = piece
+                    elif isinstance(piece, Notice):
+                        yield piece
+        except AgentError as error:
+            if type(error) is not AgentError:
+                raise  # an outage, a limit: the turn is to wait
+            yield Notice(f"There is no summary: {error}")
+            return
+        if response is None or not (text := text_of(response).strip()):
+            yield Notice("There is no summary: the model wrote none.")
+            return
+        yield self._spending.add(response)
+        self.summary = Summary(self._old[-1].turn, text)
+        yield Messages([marker(self.summary)])
+        yield Notice(
+            f"The model is told a summary of the turns up to {self.summary.through} from here on. "
+            "The session keeps them all: with compact = false it is told them again."
+        )
+
+    def _asked(self) -> AsyncGenerator[Delta | Notice | ModelResponse]:
+        window = self._connection.window
+        assert window is not None
+        text = transcript(self._old, self._before, window)
+        parameters = ModelRequestParameters(instruction_parts=[InstructionPart(TASK)])
+        return asked(self._connection, [user(text)], parameters, self._sleep)
