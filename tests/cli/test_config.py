@@ -12,6 +12,7 @@ import pytest
 
 from agent_shell_cli.config import ConfigError, Places, Settings, documentation, load
 from agent_shell_cli.config.loading import require
+from agent_shell_cli.config.showing import as_document, listing
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,6 +54,9 @@ def test_a_projects_file_counts_more_and_the_command_line_most(tmp_path: Path) -
         ("busy = ", "config.toml:1: this is not TOML"),
         ("notify_after_s = -1", "must be a whole number from 0 to 86,400"),
         ('[colors]\nmark = "pink"', "config.toml:2: colors.mark: must be a colour"),
+        ("mcp = 3", "config.toml:1: mcp: must be tables, each written as [mcp.NAME]"),
+        ("[mcp.x]\nargs = []", "mcp.x: needs either command or url"),
+        ("[mcp.x]\ncommand = 1", "config.toml:2: mcp.x.command: must be a text"),
     ],
 )
 def test_a_fault_is_named_with_its_place(tmp_path: Path, text: str, said: str) -> None:
@@ -144,3 +148,22 @@ def test_the_program_obeys_it(tmp_path: Path) -> None:
         assert ended.returncode == 2
         assert "did you mean 'busy'?" in ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+def test_servers_of_tools_are_the_users_own(tmp_path: Path) -> None:
+    """A project's file, which others may have written, may start no program."""
+    text = '[mcp.files]\ncommand = "files-server"\nenv = { KEY = "$FILES_KEY" }\n'
+    found = loaded(tmp_path, text)
+    assert found.problems == ()
+    assert found.settings.mcp["files"]["command"] == "files-server"
+    theirs = loaded(tmp_path, "", text)
+    assert "mcp: can't be a table in a project's file" in theirs.problems[0]
+    assert theirs.settings.mcp == {}
+
+
+def test_what_a_server_is_given_is_not_shown(tmp_path: Path) -> None:
+    """It may be a key, for all that there is a better place for it."""
+    text = '[mcp.a]\nurl = "https://a.example"\nheaders = { Authorization = "Bearer KEY" }\n'
+    found = loaded(tmp_path, text)
+    assert "https://a.example" in "\n".join(listing(found))
+    assert "KEY" not in "\n".join(listing(found)) + json.dumps(as_document(found))

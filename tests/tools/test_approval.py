@@ -123,6 +123,8 @@ async def test_one_question_is_asked_at_a_time_and_may_settle_the_next():
     [
         ("git status -s", "shell git status *"),
         ("make", "shell make"),
+        ("npm exec x", "shell npm exec x"),
+        ("git grep -O x", "shell git grep -O x"),
         ("make -j4 all", "shell make -j4 all"),
         ("python -m pytest", "shell python -m pytest"),
         ("sudo apt install x", "shell sudo apt install x"),

@@ -41,7 +41,7 @@ async def test_what_is_read_is_bounded(project, root):
     put(root / "a.txt", "x" * 100_000 + "\n" + "y" * 1_000 + "\n" * 3 + ("z" * 1_000 + "\n") * 500)
     result = await project.call("read", path="a.txt")
     assert len(result.text) < 70_000
-    assert "[98,000 more characters]" in result.text
+    assert "[98,000 more bytes]" in result.text
     assert "go on with offset" in result.text.splitlines()[-1]
 
 
@@ -260,3 +260,24 @@ def test_a_project_that_is_not_there_is_said(tmp_path: Path):
     """Or that is no folder."""
     with pytest.raises(Exception, match="can't be worked in"):
         Project(tmp_path / "no")
+
+
+async def test_an_edit_can_not_fill_the_memory(project, root):
+    """What it would come to is reckoned before it is made."""
+    put(root / "a.txt", "a" * 1_000_000)
+    await project.call("read", path="a.txt")
+    result = await project.call("edit", path="a.txt", old="a", new="b" * 100_000, all=True)
+    assert "would be larger than" in result.text
+
+
+async def test_a_file_outside_is_written_by_its_own_name_alone(root):
+    """An answer for one file of the home folder does not reach the others."""
+    project = Project(root, Approval.session())
+    for name in ("notes.txt", ".bashrc"):
+        await project.call("write", path=f"../{name}", content="x")
+    outside = str(root.parent)
+    assert [asked.pattern for asked in project.asked] == [
+        f"write {outside}/notes.txt",
+        f"write {outside}/.bashrc",
+    ]
+    project.workspace.close()

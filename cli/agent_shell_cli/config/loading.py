@@ -169,7 +169,9 @@ class _File:
     def _may_be(self, key: Key, name: str, value: Any) -> bool:
         if not key.kind.fits(value):
             wrong = f"must be {key.kind.form}, not {_shown(value)}"
-            self._wrong(name, wrong + _nearest(value, key.kind.options))
+            wrong += _nearest(value, key.kind.options)
+            fault = key.kind.fault(value) if key.kind.fault is not None else None
+            self._wrong(*(fault or (name, wrong)))
         elif not self.own and key.project is not None and not key.project.fits(value):
             self._wrong(
                 name,

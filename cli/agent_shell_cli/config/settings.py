@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 
 from agent_shell_cli.config.palettes import COLORS, STYLE_FORM, is_style
 
@@ -25,13 +25,16 @@ class Kind:
     """What a value may be: in words, and as a check.
 
     `options` are the words to choose from. With `entries` the value is a table
-    that may have these, each of which is to fit.
+    that may have these, each of which is to fit. `fault` says more than `form` does: the
+    full name of what does not fit, and what is wrong with it. `shown` is what people see.
     """
 
     form: str
     fits: Callable[[Any], bool]
     options: tuple[str, ...] = ()
     entries: tuple[str, ...] = ()
+    fault: Callable[[Any], tuple[str, str] | None] | None = None
+    shown: Callable[[Any], Any] = lambda value: value
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,31 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and "\0" not in value
 
 
+def _servers_fault(value: Any) -> tuple[str, str] | None:
+    # Imported here: only who has such a server needs it.
+    from agent_shell.tools.mcp_servers import mcp_configs
+
+    if not isinstance(value, dict):
+        return "mcp", "must be tables, each written as [mcp.NAME]"
+    try:
+        mcp_configs(cast("dict[str, Any]", value))
+    except ValueError as error:
+        where, _, what = str(error).partition(": ")
+        return where, what
+    return None
+
+
+def _reached(servers: Mapping[str, Any]) -> dict[str, str]:
+    """How each is reached, without what may be secret."""
+    return {name: one.get("command") or one.get("url", "") for name, one in servers.items()}
+
+
+_SERVERS = Kind(
+    "tables `[mcp.NAME]` with `command`, `args` and `env`, or `url` and `headers`",
+    lambda value: _servers_fault(value) is None,
+    fault=_servers_fault,
+    shown=_reached,
+)
 _FLAG = Kind("true or false", lambda value: isinstance(value, bool))
 _AMOUNT = Kind("a number above 0", is_amount)
 _TEXT = Kind("a text", _is_text)
@@ -240,6 +268,15 @@ class Settings:
     notify_after_s: int = field(
         default=30,
         metadata=_about(_number(0, 86_400), "How many seconds make a turn long."),
+    )
+    mcp: Mapping[str, Any] = field(
+        default_factory=dict[str, Any],
+        metadata=_about(
+            _SERVERS,
+            "MCP servers whose tools models may use, after a question. `$NAME` in `env` and "
+            "`headers` is the environment's, so that no key need be here.",
+            _NEVER,
+        ),
     )
 
 

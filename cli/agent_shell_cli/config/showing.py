@@ -28,7 +28,8 @@ def as_document(config: Configuration) -> dict[str, dict[str, Any]]:
         source: Any = config.sources.get(key.name, DEFAULT)
         if key.kind.entries:
             source = {name: config.sources[f"{key.name}.{name}"] for name in value} or DEFAULT
-        document[key.name] = {"value": value, "source": source, "default": key.default}
+        shown = key.kind.shown(value)
+        document[key.name] = {"value": shown, "source": source, "default": key.default}
     return document
 
 
@@ -52,7 +53,7 @@ def _values(config: Configuration) -> Iterator[tuple[str, Any, str]]:
     for key in KEYS:
         value = getattr(config.settings, key.name)
         if not key.kind.entries:
-            yield key.name, value, config.sources.get(key.name, DEFAULT)
+            yield key.name, key.kind.shown(value), config.sources.get(key.name, DEFAULT)
         for name in key.kind.entries:
             if name in value:
                 full = f"{key.name}.{name}"

@@ -11,6 +11,7 @@ __all__ = ["unified_diff"]
 _COMPARED = 2_000
 _CONTEXT = 3
 _LINES = 4_000
+_TEXT = 400_000  # characters
 
 
 def unified_diff(name: str, old: str | None, new: str) -> str:
@@ -20,7 +21,10 @@ def unified_diff(name: str, old: str | None, new: str) -> str:
     lines = [f"--- {source}", f"+++ b/{name}", *_hunks(before, after)]
     if len(lines) > _LINES:
         lines[_LINES:] = [f"[{len(lines) - _LINES:,} more lines of the diff]"]
-    return "\n".join(lines) + "\n"
+    diff = "\n".join(lines) + "\n"
+    if len(diff) > _TEXT:
+        diff = f"{diff[:_TEXT]}\n[{len(diff) - _TEXT:,} more characters of the diff]\n"
+    return diff
 
 
 def _lines(text: str) -> list[str]:

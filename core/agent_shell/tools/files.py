@@ -7,8 +7,10 @@ user or another program has changed since is never overwritten.
 from __future__ import annotations
 
 import asyncio
+import io
+import itertools
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent_shell.tools.approval import Need
@@ -79,41 +81,44 @@ class ReadTool:
         """Reads what was asked for."""
         place = self._workspace.locate(arguments["path"])
         await context.permit(about_file(self.name, Need.READ, place))
-        data, stamp = await asyncio.to_thread(self._workspace.read, place, _SEARCHED)
-        self._seen.note(context.session, place, stamp)
-        lines = _decoded(data, place).split("\n")
-        if not lines[-1]:
-            lines.pop()
         start, limit = arguments.get("offset", 1), arguments.get("limit", _LINES)
-        said = _numbered(lines, start, limit, complete=len(data) < _SEARCHED)
-        return Result(said, f"{place.name}: {len(lines):,} lines")
+        part, stamp = await asyncio.to_thread(_part, self._workspace, place, start, limit)
+        self._seen.note(context.session, place, stamp)
+        return Result(part, f"{place.name}, {len(part):,} characters")
 
 
-def _decoded(data: bytes, place: Place) -> str:
+def _part(workspace: Workspace, place: Place, start: int, limit: int) -> tuple[str, Stamp]:
+    """The lines that are wanted; only these are taken apart, whatever the file's size."""
+    data, stamp = workspace.read(place, _SEARCHED)
     if b"\0" in data[:_SNIFFED]:
-        raise ToolError(f"{place.name} is binary ({len(data):,} bytes): it is not read as text")
-    return data.decode("utf-8", "replace").replace("\r\n", "\n")
-
-
-def _numbered(lines: list[str], start: int, limit: int, *, complete: bool) -> str:
-    if not lines:
-        return "[the file is empty]"
-    if start > len(lines):
-        return f"[the file has {len(lines):,} lines: none from {start:,} on]"
-    said: list[str] = []
-    room = _TEXT
-    for number, line in enumerate(lines[start - 1 : start - 1 + limit], start):
-        if len(line) > _LINE:
-            line = f"{line[:_LINE]}[{len(line) - _LINE:,} more characters]"
-        said.append(f"{number:>6}\t{line}")
-        room -= len(said[-1])
-        if room < 0:
-            break
+        raise ToolError(f"{place.name} is binary ({stamp.size:,} bytes): it is not read as text")
+    total = data.count(b"\n") + (not data.endswith(b"\n") if data else 0)
+    if not data:
+        return "[the file is empty]", stamp
+    if start > total:
+        return f"[the file has {total:,} lines: none from {start:,} on]", stamp
+    said = list(_numbered(itertools.islice(io.BytesIO(data), start - 1, start - 1 + limit), start))
     last = start + len(said) - 1
-    if last < len(lines) or not complete:
-        total = f"{len(lines):,}" if complete else f"more than {len(lines):,}"
-        said.append(f"[lines {start:,} to {last:,} of {total}; go on with offset {last + 1}]")
-    return "\n".join(said)
+    if last < total or len(data) < stamp.size:
+        more = "" if len(data) == stamp.size else "more than "
+        rest = f"of {more}{total:,}; go on with offset {last + 1}"
+        said.append(f"[lines {start:,} to {last:,} {rest}]")
+    return "\n".join(said), stamp
+
+
+def _numbered(lines: Iterator[bytes], start: int) -> Iterator[str]:
+    """The lines with their numbers, until it is enough."""
+    room = _TEXT
+    for number, line in enumerate(lines, start):
+        line = line.rstrip(b"\r\n")
+        text = line[: 4 * _LINE].decode("utf-8", "replace")[:_LINE]
+        rest = len(line) - len(text.encode())
+        yield f"{number:>6}\t{text}" + (
+            f"[{rest:,} more bytes]" if len(text) == _LINE and rest else ""
+        )
+        room -= len(text)
+        if room < 0:
+            return
 
 
 class WriteTool:
@@ -225,6 +230,8 @@ def _replaced(before: str, arguments: Mapping[str, Any], place: Place) -> str:
     found, wanted = before.count(old), arguments.get("count", 1)
     if not found:
         raise ToolError(f"`old` is not in {place.name}: read it again, and copy the text exactly")
+    if len(before) + found * (len(new) - len(old)) > _EDITABLE:
+        raise ToolError(f"{place.name} would be larger than {_EDITABLE:,} characters: not edited")
     if not arguments.get("all") and found != wanted:
         raise ToolError(
             f"`old` is {found:,} times in {place.name}, not {wanted:,}: give more of what is "

@@ -26,7 +26,7 @@ _FOUND = 200
 _TIME_S = 20.0
 _MATCH_S = 1.0
 # In bytes and characters.
-_FILE = 8 << 20
+_FILE = 4 << 20
 _LINE = 400
 _SNIFFED = 8_192
 _DEEP = 64

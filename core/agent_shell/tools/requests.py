@@ -20,7 +20,9 @@ def about_file(tool: str, need: Need, place: Place, diff: str = "") -> ApprovalR
     writes = need is Need.WRITE
     sensitive = place.secret or (writes and place.running)
     exact = f"{_VERBS[need]} {name}"
-    wider = () if sensitive else tuple(f"{_VERBS[need]} {one}" for one in _folders(place))
+    # Around the project a folder has too much of the user's for one answer to reach it all.
+    alone = sensitive or (writes and place.outside)
+    wider = () if alone else tuple(f"{_VERBS[need]} {one}" for one in _folders(place))
     return ApprovalRequest(
         tool,
         need,
@@ -63,13 +65,19 @@ _RUNNERS = re.compile(
 )
 
 
+# Words of a program by which it runs what comes behind them.
+_RUN_WORDS = re.compile(
+    r"exec|run|x|dlx|eval|shell|foreach|submodule|bisect|rebase|grep|filter-branch"
+)
+
+
 def about_command(tool: str, command: str, kind: str, note: str = "") -> ApprovalRequest:
     """Running a command line. `kind` is the pattern's first word: how it is confined."""
     words = _words(command)
     exact = f"{kind} {command}"
     starts = [f"{kind} {' '.join(words[:n])} *" for n in range(len(words), 0, -1)]
     pattern = exact
-    if len(words) > 1 and _WORD.fullmatch(words[1]) and not _RUNNERS.fullmatch(words[0]):
+    if len(words) > 1 and _is_tame(words[0], words[1]):
         pattern = f"{kind} {words[0]} {words[1]} *"
     return ApprovalRequest(
         tool,
@@ -79,6 +87,13 @@ def about_command(tool: str, command: str, kind: str, note: str = "") -> Approva
         pattern=pattern,
         note=note,
     )
+
+
+def _is_tame(program: str, word: str) -> bool:
+    """Whether the two say what is done, whatever comes behind them."""
+    if _RUNNERS.fullmatch(program) or _RUN_WORDS.fullmatch(word):
+        return False
+    return _WORD.fullmatch(word) is not None
 
 
 def _words(command: str) -> list[str]:
