@@ -14,7 +14,7 @@ from agent_shell_cli.repl.painting import named
 from agent_shell_cli.repl.router import LASTING
 from agent_shell_cli.repl.rows import Line, cut, rows
 from agent_shell_cli.repl.tooling import folded_end
-from agent_shell_cli.repl.view import TAIL_ROWS, Snapshot, View, counted, shown
+from agent_shell_cli.repl.view import Snapshot, View, counted, shown, tail_rows
 
 __all__ = ["REASONS", "elapsed", "live_lines", "waiting_line"]
 
@@ -54,7 +54,7 @@ def live_lines(
     asked = _asked(view, look, width, room, height)
     uses = _uses(view, look, width, max(0, room - len(asked)), time)
     room = max(0, room - len(asked) - len(uses))
-    tail = rows(view.tail, width)[-min(TAIL_ROWS, room) :] if view.tail and room else []
+    tail = rows(view.tail, width)[-min(tail_rows(width), room) :] if view.tail and room else []
     room -= len(tail)
     beside = _beside(view, look, width, room)
     room -= len(beside)

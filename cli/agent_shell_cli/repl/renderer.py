@@ -18,6 +18,7 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.utils import get_cwidth
 
+from agent_shell_cli.repl.frames import Frames
 from agent_shell_cli.repl.live import live_lines
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.painting import painted
@@ -61,6 +62,9 @@ class Renderer:
             self._terminal.output.write_raw("\r")
             self._terminal.output.erase_end_of_line()
         self._app, self._shown = app, shown
+        output = self._terminal.output
+        if isinstance(output, FrameOutput):
+            app.renderer = Frames(app, output, lambda: self._view.grows)
         app.after_render += self._remember
 
     @property

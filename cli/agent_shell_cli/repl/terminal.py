@@ -11,13 +11,14 @@ terminal that has gone away is no error of the program.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 from prompt_toolkit.input import Input, create_input
 from prompt_toolkit.output import Output, create_output
@@ -25,7 +26,15 @@ from prompt_toolkit.output.plain_text import PlainTextOutput
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.utils import get_term_environment_variable, is_dumb_terminal
 
-__all__ = ["FrameOutput", "LineOutput", "Terminal", "grown_rows", "reflows", "through_tmux"]
+__all__ = [
+    "FrameOutput",
+    "LineOutput",
+    "Terminal",
+    "grown_rows",
+    "reflows",
+    "through_tmux",
+    "wholly",
+]
 
 # Whether it is our own text that the prompt makes room for; known in the task that writes.
 _WRITING: ContextVar[bool] = ContextVar("writing", default=False)
@@ -45,6 +54,7 @@ class FrameOutput(Vt100_Output):
 
     on_gone: Callable[[], None] | None = None
     reflows = False
+    keeps_cursor_hidden = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "enable_cpr": False})
@@ -75,6 +85,11 @@ class FrameOutput(Vt100_Output):
         self.write_raw("\x1b[K\x1b[C")
         super().erase_down()
         self.write_raw("\x1b[D")
+
+    def show_cursor(self) -> None:
+        """Shows the cursor, where it rests in the draft."""
+        if not self.keeps_cursor_hidden:
+            super().show_cursor()
 
     @contextmanager
     def whole_frame(self) -> Generator[None]:
@@ -121,10 +136,10 @@ class Terminal:
         """The terminal on standard input and output; `plain` where nothing is to move on it."""
         encoding = sys.stdout.encoding
         if plain or is_dumb_terminal():
-            return cls(_raw_input(), LineOutput(sys.stdout), encoding, linear=True)
+            return cls(_raw_input(), LineOutput(wholly(sys.stdout)), encoding, linear=True)
         if sys.platform == "win32":
             return cls(create_input(), create_output(), encoding)
-        output = FrameOutput.from_pty(sys.stdout, term=get_term_environment_variable())
+        output = FrameOutput.from_pty(wholly(sys.stdout), term=get_term_environment_variable())
         assert isinstance(output, FrameOutput)
         output.reflows = reflows(os.environ)
         return cls(_raw_input(), output, encoding)
@@ -138,6 +153,18 @@ class Terminal:
                 yield
         finally:
             _WRITING.reset(token)
+
+
+def wholly(stdout: TextIO) -> TextIO:
+    """`stdout`, such that each write is carried out to its end.
+
+    Without a buffer (`python -u`, PYTHONUNBUFFERED) a write is one call of the system,
+    which a signal can cut short: the rest of a frame would be lost when the terminal is
+    resized while it is written.
+    """
+    if not isinstance(getattr(stdout, "buffer", None), io.RawIOBase):
+        return stdout
+    return open(stdout.fileno(), "w", encoding=stdout.encoding, errors=stdout.errors, closefd=False)
 
 
 def reflows(environ: Mapping[str, str]) -> bool:

@@ -34,7 +34,6 @@ from agent_shell_cli.repl.stream import Piece, Stream
 from agent_shell_cli.repl.tooling import Uses
 
 __all__ = [
-    "TAIL_ROWS",
     "Beside",
     "Block",
     "Kind",
@@ -43,10 +42,13 @@ __all__ = [
     "View",
     "counted",
     "shown",
+    "tail_rows",
 ]
 
 # A taller tail would hide its own newest lines, and costs a redraw of them all.
-TAIL_ROWS = 6
+_TAIL_ROWS = 6
+# And in all so many cells: it has to fit on the screen still where that is made narrow.
+_TAIL_CELLS = 480
 # As much is shown of what is said beside the session, while it grows.
 _BESIDE_CHARS = 1_000
 
@@ -255,13 +257,18 @@ class View:
 
     def has_finished(self, width: int) -> bool:
         """Whether `take` would return anything."""
-        return bool(self._ready) or self.answer.has_finished(width, TAIL_ROWS)
+        return bool(self._ready) or self.answer.has_finished(width, tail_rows(width))
 
     def take(self, width: int) -> list[Block]:
         """What is finished and was not taken before, for rows of `width` cells."""
-        self._answered(self.answer.take(width, TAIL_ROWS))
+        self._answered(self.answer.take(width, tail_rows(width)))
         taken, self._ready = self._ready, []
         return taken
+
+    @property
+    def grows(self) -> bool:
+        """Whether a model is saying something."""
+        return self.running is not None or bool(self.beside)
 
     @property
     def tail(self) -> str:
@@ -347,6 +354,11 @@ _CANCELLED = {
     "close": "interrupted: the shell was left",
     "a crash": "skipped",
 }
+
+
+def tail_rows(width: int) -> int:
+    """How many rows of `width` cells what still grows may take."""
+    return min(_TAIL_ROWS, max(1, _TAIL_CELLS // max(1, width)))
 
 
 def counted(n: int, thing: str) -> str:

@@ -301,3 +301,22 @@ async def test_finished_text_and_prompt_change_in_one_write(tmp_path: Path) -> N
             await shell.until(f"line {i}\n")
         off, on = "\x1b[?2004l", "\x1b[?2004h"
         assert all(on in write.partition(off)[2] for write in shell.writes if off in write)
+
+
+async def test_cursor_rests_at_the_top_of_the_frame_while_an_answer_grows(tmp_path: Path) -> None:
+    """There a resize cannot move the frame away from it; a cell of the draft stands for it."""
+    async with stage(tmp_path) as shell:
+        await ask(shell, "one")
+        shell.agent.say("grows")
+        shell.type("dra")
+        await shell.until("grows", "❯ dra")
+        screen = shell.screen.screen
+        row = next(y for y, line in enumerate(screen.display) if line.startswith("❯ dra"))
+        assert screen.display[screen.cursor.y].startswith("grows")
+        assert screen.cursor.x == 0
+        assert screen.cursor.hidden
+        assert screen.buffer[row][5].reverse
+        shell.agent.end()
+        await shell.until(lambda: not screen.cursor.hidden and screen.cursor.x == 5)
+        assert screen.display[screen.cursor.y].startswith("❯ dra")
+        assert not screen.buffer[screen.cursor.y][5].reverse

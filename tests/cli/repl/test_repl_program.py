@@ -94,12 +94,12 @@ def test_escapes_of_an_answer_stay_text(tmp_path: Path) -> None:
 
 
 def test_no_color(tmp_path: Path) -> None:
-    """With NO_COLOR no colour and no attribute is set."""
+    """With NO_COLOR no colour is set, and no attribute but for what stands for the cursor."""
     with Program("--model", "echo", data=tmp_path, NO_COLOR="1") as program:
         program.until("❯")
         program.type("hello" + ENTER)
         program.until("❯ 1  hello\nhello\n❯")
-        assert set(re.findall(r"\x1b\[([0-9;]*)m", program.screen.raw)) <= {"", "0"}
+        assert set(re.findall(r"\x1b\[([0-9;]*)m", program.screen.raw)) <= {"", "0", "7"}
 
 
 def test_terminal_without_unicode(tmp_path: Path) -> None:

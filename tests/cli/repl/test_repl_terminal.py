@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from prompt_toolkit.data_structures import Size
 
-from agent_shell_cli.repl.terminal import FrameOutput, grown_rows, reflows
+from agent_shell_cli.repl.terminal import FrameOutput, grown_rows, reflows, wholly
 
 
 class Gone(io.StringIO):
@@ -15,6 +17,20 @@ class Gone(io.StringIO):
 
     def write(self, text: str) -> int:
         raise OSError(5, "Input/output error")
+
+
+class Short(io.RawIOBase):
+    """A terminal whose writes are cut short, as a signal does."""
+
+    def __init__(self) -> None:
+        self.taken = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.taken += bytes(data[:7])
+        return min(7, len(data))
 
 
 def output(stdout: io.StringIO, columns: int = 80) -> FrameOutput:
@@ -77,3 +93,23 @@ def test_rows_that_a_width_takes() -> None:
 def test_who_reflows(environ: dict[str, str], expected: bool) -> None:
     """Only terminals that are known to wrap again are taken to."""
     assert reflows(environ) is expected
+
+
+def test_write_that_a_signal_cuts_short_is_carried_on(tmp_path: Path) -> None:
+    """Also where Python was told not to buffer, nothing of a frame is lost."""
+    with (tmp_path / "out").open("wb", buffering=0) as raw:
+        unbuffered = io.TextIOWrapper(cast("Any", raw), encoding="utf-8", write_through=True)
+        stdout = wholly(unbuffered)
+        assert isinstance(stdout.buffer, io.BufferedWriter)
+        stdout.write("word")
+        stdout.close()
+        assert not raw.closed
+        unbuffered.detach()
+    assert (tmp_path / "out").read_text() == "word"
+    terminal = Short()
+    out = io.TextIOWrapper(io.BufferedWriter(terminal), encoding="utf-8")
+    assert wholly(out) is out
+    frame = FrameOutput(out, lambda: Size(rows=24, columns=80))
+    frame.write("many more words than that")
+    frame.flush()
+    assert terminal.taken == b"many more words than that"
