@@ -20,11 +20,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import Input, create_input
 from prompt_toolkit.output import Output, create_output
 from prompt_toolkit.output.plain_text import PlainTextOutput
 from prompt_toolkit.output.vt100 import Vt100_Output
-from prompt_toolkit.utils import get_term_environment_variable, is_dumb_terminal
+from prompt_toolkit.utils import get_cwidth, get_term_environment_variable, is_dumb_terminal
 
 __all__ = [
     "FrameOutput",
@@ -115,7 +116,66 @@ class FrameOutput(Vt100_Output):
 
 
 class LineOutput(PlainTextOutput):
-    """An output for a terminal on which nothing can be moved or erased."""
+    """An output for a terminal that obeys no escapes: only the line it is in can be changed.
+
+    There the cursor goes back by backspaces, and forward by what stands there already.
+    """
+
+    def __init__(self, stdout: TextIO) -> None:
+        super().__init__(stdout)
+        self._cells: list[str] = []  # of this line; the second one of a wide sign is empty
+        self._column = 0
+
+    def get_size(self) -> Size:
+        """That of the terminal; 80 by 24 where nobody knows it."""
+        try:
+            size = os.get_terminal_size(self.fileno())
+        except OSError:
+            return Size(24, 80)
+        return Size(size.lines or 24, size.columns or 80)
+
+    def write(self, data: str) -> None:
+        """Writes at the cursor."""
+        self._note(data)
+        super().write(data)
+
+    def write_raw(self, data: str) -> None:
+        """The same: no sequence is written here."""
+        self.write(data)
+
+    def cursor_down(self, amount: int) -> None:
+        """Begins another line; however many, for none of them would be filled."""
+        self.write("\n" if amount else "")
+
+    def cursor_backward(self, amount: int) -> None:
+        """Goes back in this line."""
+        amount = min(amount, self._column)
+        self._column -= amount
+        super().write_raw("\b" * amount)
+
+    def cursor_forward(self, amount: int) -> None:
+        """Goes forward, over what stands there."""
+        there = "".join(self._cells[self._column : self._column + amount])
+        missing = self._column + amount - len(self._cells)
+        self.write(there + " " * max(0, missing))
+
+    def erase_end_of_line(self) -> None:
+        """Writes blanks over the rest, and comes back."""
+        rest = len(self._cells) - self._column
+        super().write_raw(" " * rest + "\b" * rest)
+        del self._cells[self._column :]
+
+    def _note(self, data: str) -> None:
+        """Keeps what stands in the line."""
+        for char in data:
+            if char in "\r\n":
+                self._column = 0
+                if char == "\n":
+                    self._cells.clear()
+                continue
+            shown = [char, *[""] * (get_cwidth(char) - 1)]
+            self._cells[self._column : self._column + len(shown)] = shown
+            self._column += len(shown)
 
     def get_rows_below_cursor_position(self) -> int:
         """Unknown: prompt_toolkit would fill those rows with blank lines."""

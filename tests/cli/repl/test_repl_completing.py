@@ -150,6 +150,10 @@ def test_without_a_menu_the_options_are_said(tmp_path: Path) -> None:
         program.until("❯")
         program.type("/re\t")
         program.until("/resume  go on with what waits", "/retry  run the turn again")
+        program.type("t\t")
+        program.until(lambda: program.screen.text.endswith("❯ /retry"))
+        program.type("\x15/expo\t")
+        program.until(lambda: program.screen.text.endswith("❯ /export"))
         program.type("\x15\x04")
         assert program.end() == 0
 
