@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from agent_shell import Agent
 from agent_shell.agents import Loadable, Progress, make_agent
+from agent_shell_cli.config.settings import Settings
 from agent_shell_cli.workbench import Workbench
 
 __all__ = ["Model", "known_models", "open_model"]
@@ -72,11 +74,22 @@ def known_models() -> list[tuple[str, str]]:
     return [*ours, *((f"{name}:", f"a model of {one.title}") for name, one in PROVIDERS.items())]
 
 
-def open_model(name: str, bench: Workbench | None = None) -> Model:
+def open_model(
+    name: str, bench: Workbench | None = None, settings: Settings | None = None
+) -> Model:
     """The model called `name`, not loaded yet, with the tools of `bench`; `UnknownModel`."""
     kind = name.partition(":")[0]
     note = "echo repeats what you type: no model is behind it" if kind == "echo" else ""
-    agent = make_agent(name, bench)
+    agent = make_agent(name, bench, **_asked_for(kind, settings or Settings()))
     if kind in _WITHOUT_TOOLS or bench is None:
         return Model(agent, name, note)
     return Model(agent, name, note, reads_files=True, bench=bench)
+
+
+def _asked_for(provider: str, settings: Settings) -> dict[str, Any]:
+    """What the configuration says of the models of a provider."""
+    return {
+        "base_url": settings.base_urls.get(provider, ""),
+        "compact": settings.compact,
+        "window": settings.window,
+    }

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
+from agent_shell.agents.provider.table import PROVIDERS
 from agent_shell_cli.config.palettes import COLORS, STYLE_FORM, is_style
 
 __all__ = ["KEYS", "STATUS_PARTS", "Key", "Kind", "Settings", "is_amount"]
@@ -110,12 +111,18 @@ _AMOUNT = Kind("a number above 0", is_amount)
 _TEXT = Kind("a text", _is_text)
 _PATH = Kind('a file, or "memory"', _is_text)
 _STYLES = Kind(STYLE_FORM, lambda value: isinstance(value, str) and is_style(value), (), COLORS)
+_URLS = Kind(
+    "a URL (http:// or https://)",
+    lambda value: isinstance(value, str) and re.fullmatch(r"https?://\S+", value) is not None,
+    (),
+    tuple(PROVIDERS),
+)
 
 # A project's file comes with a clone, from people whom nobody has asked yet: it
 # may run no program, send nothing elsewhere and keep nothing back.
 _NEVER = Kind("no", lambda _: False)
 _STRICTEST = Kind("read-only", lambda value: value == "read-only")
-_PLAIN_MODEL = re.compile(r"(?!acp:)[a-z][a-z0-9-]*(:(?!.*//)[A-Za-z0-9][\w.:/@-]*)?")
+_PLAIN_MODEL = re.compile(r"(?!acp:)[a-z][a-z0-9./-]*(:(?!.*//)[A-Za-z0-9][\w.:/@-]*)?")
 _OWN_MODELS = Kind(
     "yes, but no acp: and no URL",
     lambda value: isinstance(value, str) and _PLAIN_MODEL.fullmatch(value) is not None,
@@ -133,6 +140,27 @@ class Settings:
     model: str = field(
         default="embedded",
         metadata=_about(_TEXT, "The model, as --model names it.", _OWN_MODELS),
+    )
+    base_urls: Mapping[str, str] = field(
+        default_factory=dict[str, str],
+        metadata=_about(
+            _URLS, "A table of the servers of providers, where they are not the usual ones.", _NEVER
+        ),
+    )
+    window: int | None = field(
+        default=None,
+        metadata=_about(
+            _number(1_000, 1_000_000_000),
+            "How many tokens a provider's model reads at once, where that is not known of it.",
+        ),
+    )
+    compact: bool = field(
+        default=True,
+        metadata=_about(
+            _FLAG,
+            "Tell a provider's model a summary of older turns when its window is nearly full. "
+            "The session keeps them; false has them told again.",
+        ),
     )
     busy: str = field(
         default="queue",

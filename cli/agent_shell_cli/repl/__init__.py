@@ -44,7 +44,7 @@ def run(options: ChatOptions, model: Model | None = None) -> int:
         os.environ["VISUAL"] = settings.editor  # where prompt_toolkit looks for it
     questions = Questions()
     bench = Workbench(working_folder(), options.approve or settings.approve, questions)
-    model = model or open_model(options.model, bench)
+    model = model or open_model(options.model, bench, settings)
     try:
         return asyncio.run(_run(options, model, questions, bench))
     except KeyboardInterrupt:

@@ -45,7 +45,7 @@ async def converse(
     """
     questions = questions or Questions()
     bench = bench or Workbench(working_folder(), options.approve or "ask", questions)
-    switch = Switch(model, bench)
+    switch = Switch(model, bench, options.settings)
     dispatch = Dispatch(model.agent, switch.change)
     switch.dispatch = dispatch
     hold = options.on_failure in (None, OnFailed.HOLD, OnFailed.STOP)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent_shell import Agent, AgentShellError
+from agent_shell_cli.config.settings import Settings
 from agent_shell_cli.models import Model, open_model
 from agent_shell_cli.repl.dispatch import Dispatch
 from agent_shell_cli.workbench import Workbench
@@ -15,13 +16,16 @@ __all__ = ["Switch"]
 class Switch:
     """Has `dispatch` ask one model at a time, which is loaded and let go of here.
 
-    Each gets the tools of `bench`, which is not let go of.
+    Each gets the tools of `bench`, which is not let go of, and is used as `settings` say.
     """
 
     dispatch: Dispatch
 
-    def __init__(self, model: Model, bench: Workbench | None = None) -> None:
+    def __init__(
+        self, model: Model, bench: Workbench | None = None, settings: Settings | None = None
+    ) -> None:
         self._model = model
+        self._settings = settings
         self._bench = bench
         self._on_progress: Callable[[str], None] = lambda _: None
 
@@ -64,7 +68,7 @@ class Switch:
         if not name:
             return f"{self.name} answers; /model NAME changes it"
         try:
-            model = open_model(name, self._bench)
+            model = open_model(name, self._bench, self._settings)
         except AgentShellError as error:
             return f"{error}\n{self.name} still answers"
         before, self._model = self._model, model

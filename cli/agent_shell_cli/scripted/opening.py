@@ -36,7 +36,8 @@ def run(options: ChatOptions, model: Model | None = None, *, stdin: bool) -> int
             "use read-only or all"
         )
     bench = Workbench(working_folder(), options.approve or "read-only")
-    return asyncio.run(_run(options, model or open_model(options.model, bench), bench, stdin))
+    model = model or open_model(options.model, bench, options.settings)
+    return asyncio.run(_run(options, model, bench, stdin))
 
 
 async def _run(options: ChatOptions, model: Model, bench: Workbench, stdin: bool) -> int:

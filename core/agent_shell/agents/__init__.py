@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from agent_shell.agents.base import Agent, Loadable, Progress
 from agent_shell.agents.echo import EchoAgent
@@ -17,10 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["Loadable", "Progress", "make_agent"]
 
 
-def make_agent(name: str, toolset: Toolset | None = None) -> Agent:
+def make_agent(name: str, toolset: Toolset | None = None, **settings: Any) -> Agent:
     """The agent called `name`: `embedded`, `echo[:WORDS_PER_SECOND]` or `PROVIDER:MODEL`.
 
-    A provider's model gets the tools of `toolset`; the local ones use none.
+    A provider's model gets the tools of `toolset`, and `settings` as `ProviderSettings` has
+    them; the local ones use none.
     Raises `UnknownModel`, with the nearest name. Heavy libraries are not loaded before the
     agent's `load`, or its first turn.
     """
@@ -29,7 +29,7 @@ def make_agent(name: str, toolset: Toolset | None = None) -> Agent:
     if make is not None:
         return make(setting)
     if colon:
-        return _provider(name, toolset)
+        return _provider(name, toolset, settings)
     near = difflib.get_close_matches(kind, _MAKERS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise UnknownModel(
@@ -57,12 +57,12 @@ def _echo(setting: str) -> Agent:
         ) from None
 
 
-def _provider(name: str, toolset: Toolset | None) -> Agent:
+def _provider(name: str, toolset: Toolset | None, settings: Mapping[str, Any]) -> Agent:
     # Imported here, for the others have no need of it.
     from agent_shell.agents.provider import ProviderAgent, ProviderSettings, parse
 
-    settings = ProviderSettings(parse(name))
-    return ProviderAgent(settings if toolset is None else replace(settings, toolset=toolset))
+    given = dict(settings) if toolset is None else {**settings, "toolset": toolset}
+    return ProviderAgent(ProviderSettings(parse(name), **given))
 
 
 _MAKERS: dict[str, Callable[[str], Agent]] = {"embedded": _embedded, "echo": _echo}
