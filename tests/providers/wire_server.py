@@ -97,7 +97,7 @@ class WireServer:
         self.news = asyncio.Condition()
         self._pieces = pieces
         self._window = window
-        self._on_point = on_point
+        self.on_point = on_point
         self._numbers = Numbers()
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -181,8 +181,8 @@ class WireServer:
     async def point(self, point: Point) -> None:
         self.points.append(point)
         await self.tell()
-        if self._on_point is not None:
-            await self._on_point(point)
+        if self.on_point is not None:
+            await self.on_point(point)
 
 
 def _too_long(format: Format, tokens: int, window: int) -> Refuse:
