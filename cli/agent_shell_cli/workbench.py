@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_shell_cli import approvals
+from agent_shell_cli.printable import printable_line
 
 if TYPE_CHECKING:
     from agent_shell.tools import Approver, Result, Tool, Toolset, Workspace
@@ -65,24 +66,21 @@ class Workbench:
 
     def instructions(self) -> str:
         """What the model should know of the project, once `tools` has been asked."""
-        opening = self._opening
-        if opening is None or not opening.done() or opening.exception() is not None:
-            return ""
-        return opening.result()[1].instructions()
+        toolset = self._toolset
+        return "" if toolset is None else toolset.instructions()
 
     def take_problems(self) -> list[str]:
         """What a user should know of tools that could not be had, each said once."""
         problems, self._problems = self._problems, []
-        if self._opening is not None and self._opening.done():
-            problems += self._opening.result()[1].take_problems()
-        return problems
+        toolset = self._toolset
+        return problems if toolset is None else [*problems, *toolset.take_problems()]
 
     async def listing(self) -> str:
         """The tools, a line each, with what they may do; where instructions come from."""
         tools = await self.tools()
-        width = max(len(tool.name) for tool in tools)
+        width = max((len(tool.name) for tool in tools), default=0)
         lines = [
-            f"  {tool.name:<{width}}  {_MAY[self.mode, str(tool.need)]}: {_first(tool)}"
+            f"  {tool.name:<{width}}  {_MAY[self.mode, tool.need]}: {_first(tool)}"
             for tool in tools
         ]
         return "\n".join([*lines, *(f"  heeds {path}" for path in self._sources)])
@@ -97,6 +95,14 @@ class Workbench:
             await toolset.close()
             workspace.close()
         self._opening = None
+
+    @property
+    def _toolset(self) -> Toolset | None:
+        """The tools, once they are there."""
+        opening = self._opening
+        if opening is None or not opening.done() or opening.exception() is not None:
+            return None
+        return opening.result()[1]
 
     async def _opened(self) -> tuple[Workspace, Toolset]:
         if self._opening is None or (self._opening.done() and self._opening.exception()):
@@ -120,8 +126,8 @@ class Workbench:
 
 
 def _first(tool: Tool) -> str:
-    """The first sentence of what it does."""
-    return tool.description.split(". ")[0].rstrip(".")
+    """The first sentence of what it does, as far as a line has room for it."""
+    return printable_line(tool.description.split(". ")[0].rstrip("."), 58)
 
 
 _FREE, _ASKS, _DENIED = "free", "asks", "denied"
