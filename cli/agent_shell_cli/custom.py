@@ -23,10 +23,11 @@ __all__ = ["Custom", "CustomCommands", "filled"]
 _LIMIT = 64 * 1024
 # In one folder: more nobody can choose from.
 _MANY = 500
-_NAME = re.compile(r"[a-z][a-z0-9-]*\Z")
-_PLACE = re.compile(r"\$(ARGUMENTS\b|[1-9]\b)")
-_HEAD = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
-_ABOUT = re.compile(r"^description:[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+# Compiled when they are first needed, as most have no commands of their own.
+_NAME = r"[a-z][a-z0-9-]*\Z"
+_PLACE = r"\$(ARGUMENTS\b|[1-9]\b)"
+_HEAD = r"(?sm)---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)"
+_ABOUT = r"(?m)^description:[ \t]*(.*?)[ \t]*$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def filled(body: str, argument: str) -> str:
             return argument
         return words[int(place[1]) - 1] if int(place[1]) <= len(words) else ""
 
-    text, places = _PLACE.subn(value, body)
+    text, places = re.subn(_PLACE, value, body)
     return f"{text}\n\n{argument}" if argument and not places else text
 
 
@@ -118,7 +119,7 @@ def _refused(name: str, found: dict[str, Custom]) -> str:
         return f"can't be used: /{name} is one of the shell's own commands"
     if name in found:
         return f"is not used: /{name} is a command of your own"
-    if not _NAME.match(name):
+    if not re.match(_NAME, name):
         return "can't be used: a name has small letters, digits and hyphens, a letter first"
     return ""
 
@@ -128,8 +129,8 @@ def _read(path: Path, source: str, root: Path | None) -> Custom:
     if root is not None:
         _keep_inside(path, root)
     text = read_text(path, _LIMIT)
-    head = _HEAD.match(text)
-    about = _ABOUT.search(head[1]) if head is not None else None
+    head = re.match(_HEAD, text)
+    about = re.search(_ABOUT, head[1]) if head is not None else None
     body = (text[head.end() :] if head is not None else text).strip()
     if not body:
         raise Unreadable("is empty")

@@ -31,7 +31,6 @@ from agent_shell_cli.repl.view import Beside, View
 from agent_shell_cli.resuming import new_key
 from agent_shell_cli.sessions.exporting import export
 from agent_shell_cli.sessions.listing import listing
-from agent_shell_cli.sessions.showing import shown
 from agent_shell_cli.verbs import Verb, help_text, keys_text
 
 __all__ = ["Desk"]
@@ -222,6 +221,9 @@ class Desk:
         if not key:
             lines = await asyncio.to_thread(listing, path, self._width())
         else:
+            # Imported here: few look at another session.
+            from agent_shell_cli.sessions.showing import shown
+
             lines = await asyncio.to_thread(shown, path, key)
             if len(lines) > _LINES:
                 lines = [f"the last {_LINES:,} of {len(lines):,} lines:", *lines[-_LINES:]]

@@ -21,14 +21,16 @@ __all__ = ["Attaching", "mention", "mentioned", "typed_path"]
 _LONGEST = 4_096
 # An address of mail is none: before the sign stands nothing, a blank or a bracket.
 _BEGINS = r"(?:\A|(?<=[\s(\[{<]))@"
-_TYPED = re.compile(_BEGINS + r'(?:"([^"\n]*)|([^\s"]*))\Z')
-_MENTION = re.compile(_BEGINS + r'(?:"([^"\n]+)"|([^\s"]+))')
+# Compiled when they are first needed, as most start without.
+_TYPED = _BEGINS + r'(?:"([^"\n]*)|([^\s"]*))\Z'
+_MENTION = _BEGINS + r'(?:"([^"\n]+)"|([^\s"]+))'
 
 
 def typed_path(document: Document) -> str | None:
     """What is typed of a path behind an `@`, with a quote if it has one; `None` elsewhere."""
     # Asked for with every key: a line may be long, a path is not.
-    match = _TYPED.search(document.current_line_before_cursor[-_LONGEST:])
+    line = document.current_line_before_cursor[-_LONGEST:]
+    match = re.search(_TYPED, line) if "@" in line else None
     return None if match is None else match[0][1:]
 
 
@@ -39,7 +41,7 @@ def mention(path: str) -> str:
 
 def mentioned(text: str) -> list[str]:
     """The paths that a text mentions, each once; some may be no files."""
-    return list(dict.fromkeys(match[1] or match[2] for match in _MENTION.finditer(text)))
+    return list(dict.fromkeys(match[1] or match[2] for match in re.finditer(_MENTION, text)))
 
 
 class Attaching:

@@ -105,7 +105,7 @@ class Panel:
             case Act.LEAVE:
                 self._view.chosen = None
             case Act.EDIT:
-                self.edit(id)
+                self._begin_edit(id)
             case Act.DROP:
                 self._drop(id, waiting)
             case Act.MOVE_UP:
@@ -131,6 +131,11 @@ class Panel:
 
     def edit(self, id: str) -> None:
         """Has it edited in its place, unless it does not wait any more."""
+        self._begin_edit(id)
+        if self._speaker.linear:
+            self._say_where()
+
+    def _begin_edit(self, id: str) -> None:
         text = self._arranger.hold_back(id)
         self._view.chosen = None
         if text is not None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Callable, Iterable
+
 from prompt_toolkit import PromptSession
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.completion import CompleteEvent, Completer, get_common_complete_suffix
+from prompt_toolkit.completion import (
+    CompleteEvent,
+    Completer,
+    Completion,
+    get_common_complete_suffix,
+)
+from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import History
 from prompt_toolkit.key_binding import KeyBindings
@@ -17,9 +25,34 @@ from agent_shell_cli.repl.renderer import Renderer
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.terminal import Terminal
 
-__all__ = ["complete", "complete_in_lines", "make_prompt"]
+__all__ = ["Later", "complete", "complete_in_lines", "make_prompt"]
 
 _LISTED = 20
+
+
+class Later(Completer):
+    """What `make` makes when it is first asked for, or by `load`, which may run in a thread."""
+
+    def __init__(self, make: Callable[[], Completer]) -> None:
+        self._make = make
+        self._made: Completer | None = None
+
+    def load(self) -> Completer:
+        """Makes it, once."""
+        self._made = self._made or self._make()
+        return self._made
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        """As it does."""
+        return self.load().get_completions(document, complete_event)
+
+    def get_completions_async(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> AsyncGenerator[Completion, None]:
+        """As it does."""
+        return self.load().get_completions_async(document, complete_event)
 
 
 def make_prompt(

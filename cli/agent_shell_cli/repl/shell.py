@@ -10,6 +10,7 @@ from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.completion import Completer
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import History, InMemoryHistory
 
@@ -39,7 +40,6 @@ from agent_shell_cli.exits import Exit
 from agent_shell_cli.options import ChatOptions, OnFailed
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.approving import ANSWERS, Approving
-from agent_shell_cli.repl.completing import Completing
 from agent_shell_cli.repl.desk import Desk
 from agent_shell_cli.repl.folding import Folds
 from agent_shell_cli.repl.history import InputHistory
@@ -49,7 +49,7 @@ from agent_shell_cli.repl.mentions import Attaching
 from agent_shell_cli.repl.owner import LISTED, Owner
 from agent_shell_cli.repl.parser import preload
 from agent_shell_cli.repl.plain import told
-from agent_shell_cli.repl.prompting import complete, complete_in_lines, make_prompt
+from agent_shell_cli.repl.prompting import Later, complete, complete_in_lines, make_prompt
 from agent_shell_cli.repl.questions import Questions
 from agent_shell_cli.repl.renderer import Renderer
 from agent_shell_cli.repl.restored import kept
@@ -66,7 +66,6 @@ from agent_shell_cli.repl.router import (
     route_stop,
 )
 from agent_shell_cli.repl.signals import ending_signals
-from agent_shell_cli.repl.sources import sources
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.switch import Switch
 from agent_shell_cli.repl.terminal import FrameOutput, Terminal
@@ -530,15 +529,7 @@ class Shell:
         )
 
     def _make_prompt(self, history: History) -> PromptSession[None]:
-        self._completing = Completing(
-            sources(
-                self._options,
-                self._journal,
-                self._desk,
-                self._view,
-                lambda: self._session.waiting,
-            )
-        )
+        self._completing = Later(self._completer)
         prompt = make_prompt(
             self._renderer,
             self._terminal,
@@ -552,11 +543,23 @@ class Shell:
         prompt.default_buffer.on_text_changed += self._typed
         return prompt
 
+    def _completer(self) -> Completer:
+        # Imported here: the prompt stands before anything is completed.
+        from agent_shell_cli.repl.completing import Completing
+        from agent_shell_cli.repl.sources import sources
+
+        desk, waiting = self._desk, lambda: self._session.waiting
+        return Completing(sources(self._options, self._journal, desk, self._view, waiting))
+
     def _preload(self, _: object) -> None:
-        """Now that the prompt stands: loads what the first answer will need."""
+        """Now that the prompt stands: loads what the first answer and the first Tab will need."""
         self._app.after_render -= self._preload
-        self._spawn(asyncio.to_thread(preload))
+        self._spawn(asyncio.to_thread(self._load))
         self._spawn(self._desk.look_at_custom())
+
+    def _load(self) -> None:
+        preload()
+        self._completing.load()
 
     def _write(self, sequence: str) -> None:
         """Writes a sequence of our own, which moves nothing."""
