@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent_shell_cli import approvals
 from agent_shell_cli.printable import printable_line
@@ -37,16 +37,24 @@ class Workbench:
     """Implements what an agent needs of its tools, for work in `folder`.
 
     `mode` is what `--approve` names; `approver` answers questions, and without one
-    whatever needs an answer is denied. `on_output` gets the name of a use and a piece of
+    whatever needs an answer is denied; `mcp` are the servers of the configuration whose
+    tools there are besides. `on_output` gets the name of a use and a piece of
     what it says, `on_denied` the reason of each denial.
     """
 
-    def __init__(self, folder: Path, mode: str, approver: Approver | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        mode: str,
+        approver: Approver | None = None,
+        mcp: Mapping[str, Any] | None = None,
+    ) -> None:
         self.folder = folder
         self.mode = mode
         self.on_output: Callable[[str, str], None] = _unheard
         self.on_denied: Callable[[str], None] = lambda _: None
         self._approver = approver
+        self._mcp = mcp or {}
         self._opening: asyncio.Future[tuple[Workspace, Toolset]] | None = None
         self._sources: tuple[Path, ...] = ()
         self._problems: list[str] = []
@@ -113,6 +121,7 @@ class Workbench:
         # Imported here, in a thread: these load what only a model with tools needs.
         from agent_shell.tools import Mode, Policy, Toolset, Workspace, builtin_tools
         from agent_shell.tools.instructions import project_instructions
+        from agent_shell.tools.mcp_servers import McpServer, mcp_configs
         from agent_shell_cli.gate import TellingGate
 
         workspace = Workspace(self.folder)
@@ -122,7 +131,8 @@ class Workbench:
         self._sources = project.sources
         self._problems += project.skipped
         said = f"You work in the folder {workspace.root}.\n\n{project.text}".rstrip()
-        return workspace, Toolset(builtin_tools(workspace), gate, instructions=said)
+        servers = [McpServer(config) for config in mcp_configs(self._mcp)]
+        return workspace, Toolset(builtin_tools(workspace), gate, servers, said)
 
 
 def _first(tool: Tool) -> str:

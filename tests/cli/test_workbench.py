@@ -114,6 +114,16 @@ async def test_a_folder_that_is_not_there_can_not_be_worked_in(tmp_path: Path) -
     await bench.close()
 
 
+async def test_a_server_that_can_not_be_had_is_said_and_leaves_the_rest(tmp_path: Path) -> None:
+    """The tools of the configuration's MCP servers stand beside our own, where they answer."""
+    mcp = {"gone": {"command": str(tmp_path / "no-such-server")}}
+    bench = Workbench(project(tmp_path), "ask", mcp=mcp)
+    names = [tool.name for tool in await bench.tools()]
+    assert "shell" in names
+    assert ["gone" in problem for problem in bench.take_problems()] == [True]
+    await bench.close()
+
+
 @pytest.mark.parametrize(
     ("mode", "said"),
     [

@@ -43,7 +43,8 @@ def run(options: ChatOptions, model: Model | None = None) -> int:
     if settings.editor is not None:
         os.environ["VISUAL"] = settings.editor  # where prompt_toolkit looks for it
     questions = Questions()
-    bench = Workbench(working_folder(), options.approve or settings.approve, questions)
+    approve = options.approve or settings.approve
+    bench = Workbench(working_folder(), approve, questions, settings.mcp)
     model = model or open_model(options.model, bench, settings)
     try:
         return asyncio.run(_run(options, model, questions, bench))

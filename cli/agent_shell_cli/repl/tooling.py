@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from agent_shell_cli.printable import printable_line
+from agent_shell_cli.tool_text import about, folded, last_written
 
-__all__ = ["OUTPUT_CHARS", "Use", "Uses", "about", "folded", "folded_end"]
+__all__ = ["OUTPUT_CHARS", "Use", "Uses", "folded_end"]
 
 # Of what a tool says meanwhile, in characters: the end is kept.
 OUTPUT_CHARS = 4_096
-# Of a result: so many lines from its beginning and from its end.
-_FIRST, _LAST = 3, 2
-_LINE_CHARS = 500
-_ABOUT_CHARS = 160
 # A shorter time is not worth a word, in seconds.
 _LONG_S = 1.0
-
-# What a use of a tool is about, by the names that arguments commonly have.
-_NAMES = ("command", "path", "url", "pattern", "query", "file", "name")
 
 
 @dataclass(slots=True)
@@ -71,36 +64,10 @@ class Uses:
         return [_result(use, f"{use.output}\ncut off".lstrip("\n"), at) for use in uses]
 
 
-def about(arguments: Mapping[str, Any]) -> str:
-    """What a use of a tool is about, as far as a line has room for it."""
-    named = next((arguments[name] for name in _NAMES if arguments.get(name)), None)
-    if isinstance(named, str):
-        return printable_line(named, _ABOUT_CHARS)
-    if not arguments:
-        return ""
-    said = json.dumps(dict(arguments), ensure_ascii=False, default=str)
-    return printable_line(said, _ABOUT_CHARS)
-
-
-def folded(text: str) -> list[str]:
-    """A few lines of a result; those that are left out are counted."""
-    lines = [_last_written(line) for line in text.rstrip().split("\n")]
-    lines = [line for line in lines if line.strip()]
-    left = len(lines) - _FIRST - _LAST
-    if left > 1:
-        lines = [*lines[:_FIRST], f"… {left:,} more lines", *lines[-_LAST:]]
-    return [line if len(line) <= _LINE_CHARS else f"{line[:_LINE_CHARS]}…" for line in lines]
-
-
 def folded_end(text: str, count: int) -> list[str]:
     """The last lines of what a tool says, fit for the terminal; none of them is empty."""
-    lines = [_last_written(line) for line in text.rstrip().split("\n")[-2 * count :]]
+    lines = [last_written(line) for line in text.rstrip().split("\n")[-2 * count :]]
     return [f"    {printable_line(line)}" for line in lines if line.strip()][-count:]
-
-
-def _last_written(line: str) -> str:
-    """What is left of a line that was written over, as a bar of progress is."""
-    return line.rstrip("\r").rpartition("\r")[2]
 
 
 def _result(use: Use, text: str, at: float) -> str:

@@ -35,7 +35,8 @@ def run(options: ChatOptions, model: Model | None = None, *, stdin: bool) -> int
             "--approve ask needs a terminal, for in scripted mode nobody is asked; "
             "use read-only or all"
         )
-    bench = Workbench(working_folder(), options.approve or "read-only")
+    approve, mcp = options.approve or "read-only", options.settings.mcp
+    bench = Workbench(working_folder(), approve, mcp=mcp)
     model = model or open_model(options.model, bench, options.settings)
     return asyncio.run(_run(options, model, bench, stdin))
 

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from agent_shell import Entry, State
+from agent_shell.agents.provider.steps import Step
 from agent_shell.journal.sqlite import catalog, reading
 from agent_shell.journal.sqlite.catalog import Status
+from agent_shell_cli.sessions.steps import answered_in_steps, steps_json
 
 __all__ = ["Document", "document_of", "follow_up_json", "read", "title_of"]
 
 
 @dataclass(slots=True)
 class Document:
-    """A session with its follow-ups in the order of acceptance; `waiting` in queue order."""
+    """A session with its follow-ups in the order of acceptance; `waiting` in queue order.
+
+    `messages` are what the agent kept, by the ids of follow-ups.
+    """
 
     status: Status
     entries: list[Entry]
     waiting: list[str]
+    messages: Mapping[str, Sequence[Mapping[str, Any]]] = field(
+        default_factory=dict[str, Sequence[Mapping[str, Any]]]
+    )
+
+    def steps(self, entry: Entry) -> list[Step]:
+        """What was said and done for a follow-up, in order."""
+        return answered_in_steps(entry, self.messages.get(entry.id, ()))
 
     @property
     def turns(self) -> int:
@@ -37,7 +50,7 @@ def read(c: sqlite3.Connection, path: Path, key: str) -> Document:
         for entry in entries:
             if entry.state is State.RUNNING:
                 entry.state = State.INTERRUPTED
-    return Document(status, entries, catalog.waiting_ids(c, key))
+    return Document(status, entries, catalog.waiting_ids(c, key), reading.messages(c, key))
 
 
 def title_of(document: Document) -> str:
@@ -59,7 +72,10 @@ def document_of(document: Document) -> dict[str, Any]:
         "owner": None if owner is None else {"pid": owner.pid, "since": owner.since},
         "turns": document.turns,
         "waiting": document.waiting,
-        "follow_ups": [follow_up_json(entry) for entry in document.entries],
+        "follow_ups": [
+            follow_up_json(entry) | {"steps": steps_json(document.steps(entry))}
+            for entry in document.entries
+        ],
     }
 
 

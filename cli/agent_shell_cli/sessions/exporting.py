@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agent_shell import Entry
+from agent_shell.agents.provider.steps import Said, Steered, Step, Used
 from agent_shell.journal.sqlite import catalog
 from agent_shell_cli.exits import UsageError
 from agent_shell_cli.printable import printable, printable_line
@@ -16,6 +18,7 @@ from agent_shell_cli.sessions.document import Document, document_of, read, title
 from agent_shell_cli.sessions.finding import find, require_file
 from agent_shell_cli.sessions.output import as_json, iso, title_line, write, write_json
 from agent_shell_cli.sessions.showing import outcome
+from agent_shell_cli.sessions.steps import in_words
 
 __all__ = ["export", "fenced"]
 
@@ -60,9 +63,21 @@ def _markdown(document: Document) -> str:
     lines = [f"# {_inline(title)}", "", f"Session {_inline(document.status.key)}.", ""]
     for number, entry in enumerate(document.entries, 1):
         lines += [f"## {number}. {_inline(_head(entry))}", "", fenced(entry.text), ""]
-        if entry.answer:
-            lines += ["Answer:", "", fenced(entry.answer, "markdown"), ""]
+        for step in document.steps(entry):
+            lines += [*_step(step), ""]
     return "\n".join(lines)
+
+
+def _step(step: Step) -> list[str]:
+    match step:
+        case Said():
+            return ["Answer:", "", fenced(step.text, "markdown")]
+        case Steered():
+            return ["Steered by:", "", fenced(step.text)]
+        case Used():
+            arguments = fenced(json.dumps(step.arguments, ensure_ascii=False, indent=2), "json")
+            result = ["", fenced(step.text)] if step.text else []
+            return [f"Used {_inline(in_words(step))}", "", arguments, *result]
 
 
 def fenced(text: str, language: str = "text") -> str:
@@ -85,19 +100,27 @@ def _head(entry: Entry) -> str:
 
 def _page(document: Document) -> str:
     title = html.escape(title_line(title_of(document)) or document.status.key)
-    body = "\n".join(_article(entry) for entry in document.entries)
+    body = "\n".join(_article(entry, document.steps(entry)) for entry in document.entries)
     return _PAGE.replace("{title}", title, 2).replace("{body}", body, 1)
 
 
-def _article(entry: Entry) -> str:
-    return "\n".join(_parts(entry))
+def _article(entry: Entry, steps: Sequence[Step]) -> str:
+    return "\n".join(_parts(entry, steps))
 
 
-def _parts(entry: Entry) -> Iterator[str]:
+def _parts(entry: Entry, steps: Sequence[Step]) -> Iterator[str]:
     yield f'<article id="{html.escape(printable_line(entry.id), quote=True)}">'
     yield f'<pre class="asked">{html.escape(printable(entry.text))}</pre>'
-    if entry.answer:
-        yield f"<pre>{html.escape(printable(entry.answer))}</pre>"
+    for step in steps:
+        match step:
+            case Said():
+                yield f"<pre>{html.escape(printable(step.text))}</pre>"
+            case Steered():
+                yield f'<pre class="asked">{html.escape(printable(step.text))}</pre>'
+            case Used():
+                summary = html.escape(printable_line(in_words(step)))
+                yield f"<details><summary>{summary}</summary>"
+                yield f"<pre>{html.escape(printable(step.text))}</pre></details>"
     yield f"<p>{html.escape(printable_line(_head(entry)))}</p>"
     yield "</article>"
 

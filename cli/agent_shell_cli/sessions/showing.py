@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agent_shell import Entry, Phase, State
+from agent_shell.agents.provider.steps import Said, Steered, Step, Used
 from agent_shell.events import Receipt
 from agent_shell.journal.sqlite import catalog
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.sessions.document import Document, document_of, read, title_of
 from agent_shell_cli.sessions.finding import find, require_file
 from agent_shell_cli.sessions.output import ago, iso, title_line, write, write_json
+from agent_shell_cli.sessions.steps import in_words
 
 __all__ = ["outcome", "show", "shown"]
 
@@ -51,7 +53,7 @@ def _lines(document: Document) -> Iterator[str]:
     for entry in document.entries:
         if entry.id not in waiting or entry.state in (State.RUNNING, State.INTERRUPTED):
             yield ""
-            yield from _said(entry)
+            yield from _said(entry, document.steps(entry))
     queued = sorted(
         (entry for entry in document.entries if entry.state is State.QUEUED),
         key=lambda entry: waiting[entry.id],
@@ -78,12 +80,18 @@ def _standing(document: Document) -> str:
     return " · ".join(parts)
 
 
-def _said(entry: Entry) -> Iterator[str]:
+def _said(entry: Entry, steps: Sequence[Step]) -> Iterator[str]:
     first, *more = entry.text.split("\n")
     yield f"> {first}"
     yield from (f"  {line}" for line in more)
-    if entry.answer:
-        yield entry.answer.rstrip("\n")
+    for step in steps:
+        match step:
+            case Said():
+                yield step.text.rstrip("\n")
+            case Steered():
+                yield f"> {printable_line(step.text)}  (steered it here)"
+            case Used():
+                yield f"  * {printable_line(in_words(step))}"
     yield f"  — {printable_line(outcome(entry))}  ({_labels(entry)})"
 
 

@@ -22,8 +22,8 @@ from agent_shell_cli.repl.live import live_lines
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.painting import painted
 from agent_shell_cli.repl.plain import told
-from agent_shell_cli.repl.tooling import about, folded
 from agent_shell_cli.repl.view import Snapshot, View
+from agent_shell_cli.tool_text import about, folded
 
 LOOK = Look.of(color=True, encoding="utf-8")
 RUNNING = Snapshot(Phase.RUNNING)

@@ -29,6 +29,7 @@ __all__ = [
     "entry",
     "history",
     "inbox",
+    "messages",
     "sent",
     "sessions",
     "sound",
@@ -115,6 +116,19 @@ def history(c: sqlite3.Connection, key: str, limit: int) -> list[Exchange]:
         Exchange(id, number, text, answer, State(state), sender, messages.get(number, ()))
         for id, number, text, answer, state, sender in sound(reversed(rows), _EXCHANGE_ROW)
     ]
+
+
+def messages(c: sqlite3.Connection, key: str) -> dict[str, list[dict[str, Any]]]:
+    """What the agent kept of each follow-up's turns, in their order, by the follow-up's id."""
+    rows = c.execute(
+        "SELECT t.follow_up, m.body FROM sessions s JOIN messages m ON m.session = s.id"
+        " JOIN turns t ON t.session = s.id AND t.number = m.turn WHERE s.key = ? ORDER BY m.seq",
+        (key,),
+    )
+    kept: dict[str, list[dict[str, Any]]] = {}
+    for id, body in sound(rows, (is_text, is_messages)):
+        kept.setdefault(id, []).extend(json.loads(body))
+    return kept
 
 
 def _messages(c: sqlite3.Connection, key: str, first: int) -> dict[int, list[dict[str, Any]]]:
