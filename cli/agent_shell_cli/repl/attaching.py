@@ -18,6 +18,8 @@ __all__ = ["Attachment", "attachments"]
 _FILES = 8
 _BYTES = 64 * 1024
 _MARKS = ".,;:!?)]}>'"
+# As files have and people, decorators and packages seldom do.
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,4}\Z")
 _TICKS = re.compile("`+")
 
 
@@ -41,11 +43,12 @@ def attachments(text: str, folder: Path) -> list[Attachment]:
     try:
         with Workspace(folder) as workspace:
             for path in paths[:_FILES]:
-                place = _place(workspace, path) or _place(workspace, path.rstrip(_MARKS))
+                bare = path.rstrip(_MARKS)
+                place = _place(workspace, path) or _place(workspace, bare)
                 if place is not None:
                     found.append(_attached(workspace, path, place))
-                elif "/" in path or "." in path:
-                    found.append(Attachment(f"@{path} is not there: nothing is attached"))
+                elif "/" in bare or _SUFFIX.search(bare):
+                    found.append(Attachment(f"@{bare} is not there: nothing is attached"))
     except ToolError as error:
         found.append(Attachment(f"nothing is attached: {error}"))
     if len(paths) > _FILES:

@@ -24,6 +24,7 @@ _BEGINS = r"(?:\A|(?<=[\s(\[{<]))@"
 # Compiled when they are first needed, as most start without.
 _TYPED = _BEGINS + r'(?:"([^"\n]*)|([^\s"]*))\Z'
 _MENTION = _BEGINS + r'(?:"([^"\n]+)"|([^\s"]+))'
+_FOLD = "[\ud800-\udfff]"  # what stands for a paste is no part of a path
 
 
 def typed_path(document: Document) -> str | None:
@@ -41,7 +42,11 @@ def mention(path: str) -> str:
 
 def mentioned(text: str) -> list[str]:
     """The paths that a text mentions, each once; some may be no files."""
-    return list(dict.fromkeys(match[1] or match[2] for match in re.finditer(_MENTION, text)))
+    return list(
+        dict.fromkeys(
+            match[1] or match[2] for match in re.finditer(_MENTION, re.sub(_FOLD, " ", text))
+        )
+    )
 
 
 class Attaching:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +277,9 @@ class Shell:
             self._speaker.notice(action.text)
             return
         if text != draft.text:
+            if isinstance(action, Send):
+                # What was pasted may come from anybody: no file that it mentions is attached.
+                action = replace(action, typed=draft.text)
             draft.document = Document(text)  # for the history, which has all of it
         draft.reset(append_to_history=True)
         if self._owner is not None:

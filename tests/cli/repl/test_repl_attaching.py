@@ -72,7 +72,7 @@ def test_what_is_not_attached_is_said(folder: Path, tmp_path: Path) -> None:
 
 def test_a_name_that_is_no_file_is_text(folder: Path) -> None:
     """People are called by such names too; the number of files has a bound."""
-    assert attachments("thanks @anna", folder) == []
+    assert attachments("thanks @anna. @pytest.mark.skip() @dataclass", folder) == []
     many = attachments(" ".join(f"@{n}.md" for n in range(10)), folder)
     assert many[-1].said == "2 more mentions were not looked at"
 
@@ -117,6 +117,18 @@ async def test_only_what_was_typed_is_looked_at(tmp_path: Path, folder: Path) ->
         await shell.until("attached: notes.md (10 bytes)")
         (text,) = shell.agent.turns
         assert text.startswith("Send @other.md and @notes.md\n\nThe file notes.md, ")
+        assert "The file other.md" not in text
+
+
+async def test_a_folded_paste_attaches_nothing(tmp_path: Path, folder: Path) -> None:
+    """It may come from anybody, and nobody sees what is in it; what stands around it counts."""
+    (folder / "other.md").write_text("other")
+    long = "@other.md\n" * 20
+    async with stage(tmp_path) as shell:
+        shell.type("\x1b[200~", long, "\x1b[201~", " @notes.md", ENTER)
+        await shell.until("attached: notes.md (10 bytes)")
+        (text,) = shell.agent.turns
+        assert text.startswith(f"{long} @notes.md\n\nThe file notes.md, ")
         assert "The file other.md" not in text
 
 
