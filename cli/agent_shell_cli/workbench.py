@@ -119,12 +119,21 @@ class Workbench:
 
     def _open(self) -> tuple[Workspace, Toolset]:
         # Imported here, in a thread: these load what only a model with tools needs.
-        from agent_shell.tools import Mode, Policy, Toolset, Workspace, builtin_tools
+        from agent_shell.tools import Workspace
+
+        workspace = Workspace(self.folder)
+        try:
+            return workspace, self._over(workspace)
+        except BaseException:
+            workspace.close()
+            raise
+
+    def _over(self, workspace: Workspace) -> Toolset:
+        from agent_shell.tools import Mode, Policy, Toolset, builtin_tools
         from agent_shell.tools.instructions import project_instructions
         from agent_shell.tools.mcp_servers import McpServer, mcp_configs
         from agent_shell_cli.gate import TellingGate
 
-        workspace = Workspace(self.folder)
         project = project_instructions(workspace.root)
         policy = Policy(Mode(self.mode), approvals.load(workspace.root))
         gate = TellingGate(policy, self._approver, self.on_denied)
@@ -132,7 +141,7 @@ class Workbench:
         self._problems += project.skipped
         said = f"You work in the folder {workspace.root}.\n\n{project.text}".rstrip()
         servers = [McpServer(config) for config in mcp_configs(self._mcp)]
-        return workspace, Toolset(builtin_tools(workspace), gate, servers, said)
+        return Toolset(builtin_tools(workspace), gate, servers, said)
 
 
 def _first(tool: Tool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,15 @@ def test_local_models_use_no_tools(tmp_path: Path) -> None:
     opened = open_model("ollama:qwen3", bench)
     assert opened.bench is bench
     assert opened.reads_files
+
+
+async def test_a_call_of_a_servers_tool_asks(tmp_path: Path) -> None:
+    """With all that the server would be told."""
+    script = Path(__file__).parents[1] / "tools" / "servers" / "plain.py"
+    mcp = {"here": {"command": sys.executable, "args": [str(script)]}}
+    person = Person(Approval.once())
+    bench = Workbench(project(tmp_path), "ask", person, mcp)
+    assert {"read", "here__add"} <= {tool.name for tool in await bench.tools()}
+    result = await bench.call("here__add", {"a": 1, "b": 2}, session="s", call="1")
+    assert (result.text, person.asked) == ("3", ['here: add {"a": 1, "b": 2}'])
+    await bench.close()

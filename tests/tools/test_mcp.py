@@ -133,7 +133,7 @@ async def test_a_cancelled_call_returns_at_once(opened):
     ],
 )
 async def test_a_server_that_can_not_be_had_is_a_problem_said_once(opened, config, said):
-    """The other tools are there all the same; it is tried again the next time."""
+    """The other tools are there all the same."""
     toolset = await tools_of(opened, config)
     assert await toolset.tools() == ()
     assert toolset.take_problems() == [f"the MCP server here {said}"]
@@ -145,6 +145,24 @@ async def test_a_server_that_is_silent_is_given_up(opened, monkeypatch):
     monkeypatch.setattr("agent_shell.tools.mcp_client._CONNECT_S", 2.0)
     toolset = await tools_of(opened, plain("silent"))
     assert toolset.take_problems() == ["the MCP server here did not answer in 2 s"]
+
+
+async def test_a_server_that_is_late_is_there_later(opened, monkeypatch):
+    """It goes on to start, and is asked again after a while."""
+    monkeypatch.setattr("agent_shell.tools.mcp_client._CONNECT_S", 0.01)
+    monkeypatch.setattr("agent_shell.tools.toolset._AGAIN_S", 0.0)
+    toolset = await tools_of(opened, plain())
+    assert len(toolset.take_problems()) == 1
+    monkeypatch.setattr("agent_shell.tools.mcp_client._CONNECT_S", 20.0)
+    assert "here__add" in {tool.name for tool in await toolset.tools()}
+
+
+async def test_a_server_that_can_not_be_had_is_not_asked_at_every_turn(opened):
+    """A turn need not wait for it again."""
+    toolset = await tools_of(opened, plain("broken"))
+    assert len(toolset.take_problems()) == 1
+    await toolset.tools()
+    assert toolset.take_problems() == []
 
 
 async def test_noise_of_a_server_is_not_for_the_terminal(opened, capfd):

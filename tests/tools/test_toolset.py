@@ -118,3 +118,29 @@ def test_two_tools_of_one_name_are_an_error():
     """The model could not tell them apart."""
     with pytest.raises(ValueError, match="two tools are called 'weather'"):
         Toolset([Weather(Result("")), Weather(Result(""))], Gate(Policy()))
+
+
+class Shelf:
+    """A source with tools of its own."""
+
+    def __init__(self, *tools: Weather) -> None:
+        self._offered = tools
+        self.closed = False
+
+    async def tools(self):
+        return self._offered
+
+    async def close(self):
+        self.closed = True
+
+
+async def test_a_source_can_not_put_a_tool_in_the_place_of_another():
+    """The first of a name counts, and that is said."""
+    own = Weather(Result("own"))
+    shelf = Shelf(Weather(Result("theirs")))
+    toolset = Toolset([own], Gate(Policy()), [shelf])
+    assert await toolset.tools() == (own,)
+    assert toolset.take_problems() == ["two tools are called 'weather': the first counts"]
+    assert (await toolset.call("weather", {"town": "x"})).text == "own"
+    await toolset.close()
+    assert shelf.closed

@@ -32,7 +32,7 @@ __all__ = ["McpConnection"]
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 # In seconds: until it is there, until it answers a question, and until a tool has done its work.
-_CONNECT_S = 60.0
+_CONNECT_S = 20.0
 _ANSWER_S = 30.0
 _CALL_S = 120.0
 _CLOSE_S = 6.0
@@ -102,7 +102,7 @@ class McpConnection:
             async with asyncio.timeout(_CONNECT_S):
                 return await waiting
         except TimeoutError:
-            self._task.cancel()
+            # It may still be on its way, as one that is fetched at its first start.
             raise self._fault(f"did not answer in {_CONNECT_S:g} s") from None
 
     async def _run(self, ready: asyncio.Future[Client]) -> None:

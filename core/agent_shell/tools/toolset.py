@@ -14,6 +14,8 @@ __all__ = ["MAX_TEXT", "ToolSource", "Toolset"]
 
 # Of a result, in characters: a tool bounds what it gives by sense, this by size.
 MAX_TEXT = 100_000
+# How soon, in seconds, a source is asked again that could not answer: not at every turn.
+_AGAIN_S = 60.0
 _FAULTS = 5
 _SHOWN = 80
 
@@ -56,6 +58,7 @@ class Toolset:
         self._sources = list(sources)
         self._waiting = list(self._sources)
         self._loading = asyncio.Lock()
+        self._again_at = 0.0
         self._problems: list[str] = []
         for tool in tools:
             self._add(tool)
@@ -65,18 +68,11 @@ class Toolset:
         return self._instructions
 
     async def tools(self) -> Sequence[Tool]:
-        """All that there are, in their order; sources that could not answer are asked again."""
+        """All that there are; sources that could not answer are asked again, now and then."""
         async with self._loading:
-            for source in tuple(self._waiting):
-                try:
-                    found = await source.tools()
-                except ToolError as error:
-                    self._problems.append(str(error))
-                else:
-                    self._waiting.remove(source)
-                    for tool in found:
-                        self._add(tool)
-                        self._foreign.add(tool.name)
+            if self._waiting and asyncio.get_running_loop().time() >= self._again_at:
+                await asyncio.gather(*map(self._ask, tuple(self._waiting)))
+                self._again_at = asyncio.get_running_loop().time() + _AGAIN_S
         return tuple(self._tools.values())
 
     def take_problems(self) -> list[str]:
@@ -116,6 +112,20 @@ class Toolset:
             return _fit(Result(_said(error), ok=False))
         except Exception as error:
             return _fit(Result(f"{name} failed: {reason_of(error)}", ok=False))
+
+    async def _ask(self, source: ToolSource) -> None:
+        try:
+            found = await source.tools()
+        except ToolError as error:
+            self._problems.append(str(error))
+            return
+        self._waiting.remove(source)
+        for tool in found:
+            if tool.name in self._tools:
+                self._problems.append(f"two tools are called {tool.name!r}: the first counts")
+            else:
+                self._add(tool)
+                self._foreign.add(tool.name)
 
     def _add(self, tool: Tool) -> None:
         if tool.name in self._tools:
