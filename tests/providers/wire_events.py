@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from providers.story import Call, Said, Used
 
 FRAGMENT = 7  # characters of a tool call's arguments in one event
+MOST_FRAGMENTS = 500  # of one call: a long one comes in longer pieces
 
 
 def event(data: dict[str, Any] | str, name: str = "") -> bytes:
@@ -27,7 +28,8 @@ def words(text: str) -> list[str]:
 
 def fragments(text: str) -> list[str]:
     """The pieces in which a tool call's arguments are streamed."""
-    return [text[at : at + FRAGMENT] for at in range(0, len(text), FRAGMENT)]
+    size = max(FRAGMENT, len(text) // MOST_FRAGMENTS)
+    return [text[at : at + size] for at in range(0, len(text), size)]
 
 
 def arguments_of(call: Call) -> str:

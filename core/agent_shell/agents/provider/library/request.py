@@ -15,6 +15,9 @@ from pydantic_ai.messages import (
     PartStartEvent,
     TextPart,
     TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+    ToolCallPartDelta,
 )
 from pydantic_ai.models import ModelRequestParameters
 
@@ -24,6 +27,10 @@ from agent_shell.agents.provider.library.failures import failure_of
 from agent_shell.errors import AgentError, ModelUnreachable
 
 __all__ = ["asked"]
+
+# Of one answer, in characters: twice as much as any model writes. A server that streams for
+# ever must not fill our memory.
+_LONGEST = 1_000_000
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -73,7 +80,13 @@ async def _once(
         model_request_parameters=parameters,
         instrument=False,
     ) as stream:
+        size = 0
         async for event in stream:
+            size += _size_of(event)
+            if size > _LONGEST:
+                raise AgentError(
+                    f"the answer was cut off: a model writes no more than {_LONGEST:,} characters"
+                )
             if text := _text_in(event):
                 yield Delta(text)
         response = stream.get()
@@ -81,6 +94,21 @@ async def _once(
         title = connection.settings.model.provider.title
         raise ModelUnreachable(f"{title} ended the answer before it was whole")
     yield response
+
+
+def _size_of(event: ModelResponseStreamEvent) -> int:
+    """How many characters it brings, seen or not; each event counts for one at least."""
+    match event:
+        case PartStartEvent(part=TextPart(content=text) | ThinkingPart(content=text)):
+            return max(len(text), 1)
+        case PartDeltaEvent(
+            delta=TextPartDelta(content_delta=text)
+            | ThinkingPartDelta(content_delta=str(text))
+            | ToolCallPartDelta(args_delta=str(text))
+        ):
+            return max(len(text), 1)
+        case _:
+            return 1
 
 
 def _text_in(event: ModelResponseStreamEvent) -> str:
