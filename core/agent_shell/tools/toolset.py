@@ -98,11 +98,12 @@ class Toolset:
         tool = self._tools.get(name)
         if tool is None:
             known = ", ".join(self._tools)
-            return Result(f"there is no tool {name[:_SHOWN]!r}; there are: {known}", ok=False)
+            said = f"there is no tool {name[:_SHOWN]!r}; there are: {known}"
+            return _fit(Result(said, ok=False))
         # A schema of somebody else's could be made that takes for ever to check: they do it.
         schema: Mapping[str, Any] = {} if name in self._foreign else tool.parameters
         if faults := _faults(schema, arguments):
-            return Result(f"{name} was not called: {faults}", ok=False)
+            return _fit(Result(f"{name} was not called: {faults}", ok=False))
         context = ToolContext(self.gate, session, call, on_output)
         try:
             return _fit(await tool.call(cast("Mapping[str, Any]", arguments), context))
