@@ -183,3 +183,20 @@ async def test_a_missing_key_is_said_before_anything_is_loaded(monkeypatch):
     agent = ProviderAgent(ProviderSettings(parse("anthropic:claude-x")))
     with pytest.raises(ModelUnusable, match=r"ANTHROPIC_API_KEY.*models key anthropic"):
         await agent.load()
+
+
+@each_format
+async def test_a_question_beside_the_session_does_nothing(model: str):
+    """The model is told of the tools, and whatever it calls is answered by a refusal."""
+    script = Script(
+        user("who?"),
+        call("read", path="a"),
+        result("read", "this is a question beside the session: answer it without a tool"),
+        say("You."),
+    )
+    tools = HandTools(Outcome("A"))
+    async with WireServer(script) as server:
+        done = await run(agent_for(server, model, toolset=tools), HandTurn("who?", number=0))
+    assert done.error is None
+    assert done.text == "You."
+    assert tools.called == []

@@ -52,7 +52,7 @@ async def ask_aside(
     past = list(history)
     if running is not None:
         number = past[-1].turn + 1 if past else 1
-        past.append(Exchange("running", number, *running, State.CANCELLED))
+        past.append(Exchange("running", number, *running, State.RUNNING))
     said = 0
     events = agent.run(_Aside(key, question, past))
     try:

@@ -139,7 +139,10 @@ class Turn(Protocol):
 
     @property
     def number(self) -> int:
-        """The turn's number: 1 for the first of a session, never used twice."""
+        """The turn's number: 1 for the first of a session, never used twice.
+
+        0 is a question beside the session: it is answered, and nothing is done for it.
+        """
         ...
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ["NoTools", "Outcome", "Tool", "Toolset"]
+__all__ = ["Beside", "NoTools", "Outcome", "Tool", "Toolset"]
 
 
 class Outcome(Protocol):
@@ -97,6 +97,31 @@ class NoTools:
     def take_problems(self) -> list[str]:
         """Nothing."""
         return []
+
+
+class Beside(NoTools):
+    """The tools of a session, for a question beside it: seen, and not to be used.
+
+    They are still told, for some providers refuse a history that uses what is not there.
+    """
+
+    def __init__(self, toolset: Toolset) -> None:
+        self._toolset = toolset
+
+    async def tools(self) -> Sequence[Tool]:
+        """Those of the session."""
+        return await self._toolset.tools()
+
+    async def call(
+        self, name: str, arguments: object, *, session: str = "", call: str = ""
+    ) -> Outcome:
+        """Says that nothing is done here."""
+        del name, arguments, session, call
+        return _Refusal("this is a question beside the session: answer it without a tool")
+
+    def instructions(self) -> str:
+        """Those of the session."""
+        return self._toolset.instructions()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ from agent_shell.agents.provider.library.history import (
 )
 from agent_shell.agents.provider.library.request import Sleep, asked
 from agent_shell.agents.provider.library.spending import Spending
-from agent_shell.agents.provider.toolset import Tool, Toolset
+from agent_shell.agents.provider.toolset import Beside, Tool, Toolset
 from agent_shell.errors import AgentError
 
 __all__ = ["Conversation"]
@@ -55,7 +55,8 @@ class Conversation:
         self._connection = connection
         self._turn = turn
         self._sleep = sleep
-        self._toolset: Toolset = connection.settings.toolset
+        toolset = connection.settings.toolset
+        self._toolset: Toolset = toolset if turn.number else Beside(toolset)
         self._spending = Spending(connection.window)
         self._messages: list[ModelMessage] = []
         self._parameters = ModelRequestParameters()

@@ -41,12 +41,14 @@ _CANCELLED = (
     "[The user cut your last turn off on purpose. It may have done part of its work: "
     "do not go on with it unless asked to.]"
 )
+_RUNNING = "[Your last turn is still at work; this is a question beside it.]"
 _BROKEN = "[Your last turn broke off. It may have done part of its work.]"
 _CONTINUE = (
     "[The turn broke off here. Go on with it where it stopped, and do not repeat what stands "
     "above. Whatever was running may have done part of its work.]"
 )
 _UNKNOWN = "[What stood here is not known any more.]"
+_NOTES = {State.ANSWERED: "", State.CANCELLED: _CANCELLED, State.RUNNING: _RUNNING}
 _NO_RESULT = "[No result: this was cut off before it returned. It may have done part of its work.]"
 
 
@@ -109,9 +111,7 @@ def _produced(exchange: Exchange) -> bool:
 
 
 def _note(exchange: Exchange) -> str:
-    if exchange.state is State.ANSWERED:
-        return ""
-    return _CANCELLED if exchange.state is State.CANCELLED else _BROKEN
+    return _NOTES.get(exchange.state, _BROKEN)
 
 
 def user(text: str) -> ModelRequest:
