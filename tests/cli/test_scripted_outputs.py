@@ -7,8 +7,17 @@ from collections.abc import Iterable
 
 import pytest
 
-from agent_shell import Lane, State
-from agent_shell.events import Event, FollowUpAccepted, Missed, Receipt, TurnDelta
+from agent_shell import HoldReason, Lane, State
+from agent_shell.events import (
+    Event,
+    FollowUpAccepted,
+    Missed,
+    Receipt,
+    SessionHeld,
+    ToolCalled,
+    ToolReturned,
+    TurnDelta,
+)
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.options import OutputForm
 from agent_shell_cli.scripted.outputs import make_output
@@ -99,3 +108,29 @@ def test_the_highest_exit_code_counts() -> None:
     for code in (Exit.REFUSED, Exit.INCOMPLETE, Exit.USAGE):
         report.call_for(code)
     assert report.code == Exit.REFUSED
+
+
+def test_the_document_tells_what_tools_did() -> None:
+    """Each use with its arguments and its end, for the follow-up; `ok` is null while it lasts."""
+    output = make_output(OutputForm.JSON, "s", "m", terminal=False)
+    for event in (
+        FollowUpAccepted("s", 0.0, "a", "go", Lane.QUEUE, "user", 0),
+        ToolCalled("s", 0.0, 1, "a", "1", "shell", {"command": "ls"}),
+        ToolCalled("s", 0.0, 1, "a", "2", "read", {}),
+        ToolReturned("s", 0.0, 1, "a", "1", "shell", False, "denied"),
+        ToolReturned("s", 0.0, 1, "a", "3", "read", True, "of no use that was told"),
+    ):
+        assert output.take(event) == ""
+    (follow_up,) = json.loads("".join(output.end()))["follow_ups"]
+    assert [(use["tool"], use["ok"], use["text"]) for use in follow_up["tools"]] == [
+        ("shell", False, "denied"),
+        ("read", None, ""),
+    ]
+
+
+def test_a_budget_that_is_spent_is_said() -> None:
+    """On standard error; what is left of the queue gives the exit code."""
+    said: list[str] = []
+    report = Report(said.append, terminal=False)
+    report.take(SessionHeld("s", 0.0, HoldReason.BUDGET, "2 of 2 turns have run", None, 1))
+    assert said == ["agent-shell: the budget holds the session: 2 of 2 turns have run\n"]

@@ -7,11 +7,11 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent_shell import AgentShellError, Journal, State
+from agent_shell import AgentShellError, FollowUp, Journal, State
 from agent_shell.errors import reason_of
 from agent_shell.events import Receipt, TurnEnded
 from agent_shell.journal.sqlite import SqliteJournal, catalog
@@ -23,11 +23,13 @@ from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.aside import ask_aside
 from agent_shell_cli.repl.copying import copy, osc52
 from agent_shell_cli.repl.notify import notification
+from agent_shell_cli.repl.owner import LISTED
+from agent_shell_cli.repl.restored import kept
 from agent_shell_cli.repl.router import Call
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.spending import Spending, status
 from agent_shell_cli.repl.switch import Switch
-from agent_shell_cli.repl.view import Beside, View
+from agent_shell_cli.repl.view import Beside, View, counted
 from agent_shell_cli.resuming import new_key
 from agent_shell_cli.sessions.exporting import export
 from agent_shell_cli.sessions.listing import listing
@@ -38,6 +40,8 @@ __all__ = ["Desk"]
 # Answers that `/copy N` can still reach, and turns that an aside is asked with.
 _ANSWERS = 100
 _PAST = 100
+# Of what is left in the journal, so many are named.
+_LEFT = 9
 _LINES = 500
 _FORMS = {".md": "md", ".html": "html", ".json": "json"}
 
@@ -103,6 +107,18 @@ class Desk:
     def answered(self) -> list[tuple[str, str]]:
         """The numbers of the answers that can be copied, the last first, and how they begin."""
         return [(str(number), text) for number, text in reversed(self._answers) if number]
+
+    def say_left(self, left: Sequence[FollowUp], count: int, attached: int | None) -> None:
+        """Says what no turn has answered: `count` in all; of process `attached`, if given."""
+        said, listing = counted(count, "follow-up"), self._speaker.listing
+        if attached is not None:
+            queue = f"left in the queue of process {attached}"
+            self._speaker.say(f"{said} {queue}:\n{listing(left, count, LISTED)}")
+        elif isinstance(self._journal, SqliteJournal):
+            self._speaker.say(f"{listing(left, count, _LEFT)}\n{kept(count, self._options)}")
+        else:
+            lost = listing(left, count, count)
+            self._speaker.say(f"{said} dropped, which no turn answered:\n{lost}")
 
     async def serve(self, call: Call) -> None:
         """Carries the command out; says what came of it."""

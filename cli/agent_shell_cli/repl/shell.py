@@ -15,7 +15,6 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import History, InMemoryHistory
 
 from agent_shell import (
-    FollowUp,
     Journal,
     Lane,
     Observer,
@@ -52,7 +51,6 @@ from agent_shell_cli.repl.plain import told
 from agent_shell_cli.repl.prompting import Later, complete, complete_in_lines, make_prompt
 from agent_shell_cli.repl.questions import Questions
 from agent_shell_cli.repl.renderer import Renderer
-from agent_shell_cli.repl.restored import kept
 from agent_shell_cli.repl.router import (
     Action,
     Call,
@@ -69,7 +67,7 @@ from agent_shell_cli.repl.signals import ending_signals
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.switch import Switch
 from agent_shell_cli.repl.terminal import FrameOutput, Terminal
-from agent_shell_cli.repl.view import Snapshot, View, counted
+from agent_shell_cli.repl.view import Snapshot, View
 from agent_shell_cli.verbs import COMMANDS, Act, Mode, Verb
 from agent_shell_cli.workbench import Workbench
 
@@ -77,7 +75,6 @@ __all__ = ["Opened", "Shell"]
 
 # How long an agent may take to heed that it is to stop, when the user leaves.
 _STOP_S = 1.0
-_LEFT = 9
 _OWNERS = frozenset(command.verb for command in COMMANDS if command.owners)
 
 
@@ -226,7 +223,7 @@ class Shell:
             await asyncio.gather(watching, *rest, return_exceptions=True)
             count = max(len(left), self._session.waiting_count)
             if count and self._ended_by is not Exit.REFUSED:
-                self._say_left(left, count)
+                self._desk.say_left(left, count, self._attached)
             await self._renderer.commit()
             return count
         finally:
@@ -478,18 +475,6 @@ class Shell:
         self._speaker.say(
             f"agent-shell · {self._switch.name} · /help shows the commands\n{note}".rstrip()
         )
-
-    def _say_left(self, left: list[FollowUp], count: int) -> None:
-        said, listing = counted(count, "follow-up"), self._speaker.listing
-        if self._attached is not None:
-            queue = f"left in the queue of process {self._attached}"
-            self._speaker.say(f"{said} {queue}:\n{listing(left, count, LISTED)}")
-        elif isinstance(self._journal, SqliteJournal):
-            self._speaker.say(f"{listing(left, count, _LEFT)}\n{kept(count, self._options)}")
-        else:
-            self._speaker.say(
-                f"{said} dropped, which no turn answered:\n{listing(left, count, count)}"
-            )
 
     def _calm(self) -> None:
         """The user has gone on: what the last notice said is over."""

@@ -16,6 +16,8 @@ from agent_shell.events import (
     Receipt,
     SessionHeld,
     SessionReleased,
+    ToolCalled,
+    ToolReturned,
     TurnDelta,
     TurnEnded,
     TurnStarted,
@@ -179,6 +181,7 @@ def _record(accepted: FollowUpAccepted | FollowUp, at: float) -> dict[str, Any]:
         "answer": "",
         "accepted_at": at,
         "ended_at": None,
+        "tools": [],
     }
 
 
@@ -195,5 +198,17 @@ def _update(record: dict[str, Any], event: Event) -> None:
         record.update(state=State.RUNNING, turn=event.turn)
     elif type(event) is TurnEnded and event.state is State.QUEUED:
         record.update(state=State.QUEUED, turn=None)
+    elif type(event) is ToolCalled:
+        used = {"call": event.call, "tool": event.tool, "arguments": event.arguments}
+        record["tools"].append({**used, "turn": event.turn, "ok": None, "text": ""})
+    elif type(event) is ToolReturned:
+        _returned(record["tools"], event)
     elif type(event) is FollowUpEdited:
         record["text"] = event.text
+
+
+def _returned(tools: list[dict[str, Any]], event: ToolReturned) -> None:
+    for use in reversed(tools):
+        if (use["turn"], use["call"]) == (event.turn, event.call):
+            use.update(ok=event.ok, text=event.text)
+            return
