@@ -182,7 +182,7 @@ class Session:
 
     @property
     def cut_off(self) -> Exchange | None:
-        """The turn that a crash cut off, with what it had produced, until it is run again."""
+        """The turn that a crash cut off, with what it had produced, while it is the next to run."""
         cut_off, waiting = self._cut_off, self._state.queue
         return cut_off if cut_off and waiting and waiting[0].id == cut_off.id else None
 

@@ -123,9 +123,14 @@ class Chaos:
         elif "session" in line:
             self.ledgers[line["session"]].hears(line)
         elif "wrong" in line:
-            self.faults.append(("out_of_order", f"in the flood's own account: {line}"))
+            self._fault("out_of_order", f"in the flood's own account: {line}")
         elif "result" in line:
-            self.faults += [("flood", fault) for fault in line["faults"]]
+            for fault in line["faults"]:
+                self._fault("flood", fault)
+
+    def _fault(self, kind: str, what: str) -> None:
+        self.faults.append((kind, what))
+        self.progress(f"{kind}: {what[:1000]}")
 
     def _done(self, command: str, count: int) -> None:
         self.done[command] += count
@@ -155,7 +160,8 @@ class Chaos:
         for key, ledger in self.ledgers.items():
             self.acknowledged += len(ledger.acknowledged)
             self.receipts.update(state for state, _ in ledger.receipts.values())
-            self.faults += [(kind, f"{key}: {what}") for kind, what in ledger.faults]
+            for kind, what in ledger.faults:
+                self._fault(kind, f"{key}: {what}")
 
     def report(self, seconds: float) -> dict[str, Any]:
         """All figures, as one JSON object."""
@@ -207,8 +213,6 @@ def main() -> int:
             progress,
         )
         chaos.run()
-    for kind, what in chaos.faults[:40]:
-        progress(f"{kind}: {what[:1000]}")
     result = chaos.report(time.monotonic() - begun)
     print(json.dumps(result, indent=2))
     return 0 if result["ok"] else 1

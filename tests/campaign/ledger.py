@@ -356,7 +356,8 @@ _TOLD: dict[str, Callable[[Ledger, dict[str, Any]], None]] = {
 def _left_cut_off(file: Snapshot) -> Turn | None:
     """A turn that a worker found cut off, and was killed before anything came of it."""
     last = file.turns[-1] if file.turns else None
-    if last is None or last.state != "interrupted":
+    # Where another was moved before it, it is told of when it is the next again.
+    if last is None or last.state != "interrupted" or file.queue[:1] != [last.id]:
         return None
     row = file.rows.get(last.id)
     return last if row is not None and (row.state, row.turn) == ("queued", last.number) else None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from campaign.chaos import Chaos
-from campaign.ledger import Ledger, Row, Snapshot
+from campaign.ledger import Ledger, Row, Snapshot, Turn
 
 
 def quiet(line: str) -> None:
@@ -56,6 +56,18 @@ def test_the_head_may_have_gone_before_the_steer_was_put_behind_the_next():
     lanes = {"s": "steer", "i": "interrupt", "q": "queue"}
     ledger = told(lanes, ["s"], ["q", "i"])
     ledger.crashed(Snapshot({id: Row(id, id, "queued") for id in "isq"}, [], ["i", "s"]))
+    assert ledger.faults == []
+
+
+@pytest.mark.parametrize(("queue", "said"), [(["a", "b"], True), (["b", "a"], False)])
+def test_a_turn_that_was_cut_off_is_told_of_while_it_is_the_next(queue: list[str], said: bool):
+    """Its owner may have moved another before it, and have been killed then."""
+    file = left(*queue)
+    file.turns, file.rows["a"].turn = [Turn(1, "a", "interrupted")], 1
+    cut_off = {"id": "a", "answer": ""} if said else None
+    opened = {"opened": [[id, id] for id in queue], "count": 2, "cut_off": cut_off}
+    ledger = Ledger()
+    ledger.reopened(file, file, opened)
     assert ledger.faults == []
 
 
