@@ -13,16 +13,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import json
 import random
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -30,6 +32,8 @@ from agent_shell import EchoAgent, Engine, Lane, Misbehaviour, NotWaiting, OnFai
 from agent_shell.events import Missed, Receipt
 from agent_shell.journal.sqlite import SqliteJournal, catalog
 from campaign.gauges import Gauges, faults, figures
+
+T = TypeVar("T")
 
 _LANES = [Lane.QUEUE] * 6 + [Lane.STEER, Lane.STEER, Lane.INTERRUPT, Lane.MERGE]
 _ROUNDS = 10  # in the life of a session
@@ -92,7 +96,7 @@ class Soak:
         try:
             async with asyncio.TaskGroup() as group:
                 for slot in range(self._slots):
-                    group.create_task(self._slot(engine, journal, slot))
+                    group.create_task(self._slot(engine, journal, slot), name=Gauges.ours)
         finally:
             sampling.cancel()
             await engine.close()
@@ -143,12 +147,12 @@ class Soak:
         while not self._over and (lasting or rounds < _ROUNDS):
             rounds += 1
             burst = self._chance.choice([1, 1, 2, 3, 8])
-            ids = await asyncio.gather(*(self._submit(session) for _ in range(burst)))
+            ids = await _together(self._submit(session) for _ in range(burst))
             if lasting:
                 self.count.kept += burst
             self._meddle(session, ids)
             async with asyncio.timeout(_PATIENCE_S):
-                await asyncio.gather(*(session.receipt(id) for id in ids))
+                await _together(session.receipt(id) for id in ids)
             due += burst * self._slots / self._rate
             await asyncio.sleep(due - time.monotonic())
 
@@ -171,6 +175,10 @@ class Soak:
             elif chance < 0.4:
                 session.interrupt()
                 session.release()
+
+
+async def _together(what: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    return await asyncio.gather(*(asyncio.create_task(each, name=Gauges.ours) for each in what))
 
 
 def report(soak: Soak, options: argparse.Namespace) -> dict[str, Any]:
@@ -207,11 +215,15 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=100, help="follow-ups a second, of all")
     parser.add_argument("--sessions", type=int, default=20, help="at once")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--samples", type=Path, help="a file for the samples, one JSON a line")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         path = Path(folder, "j.sqlite")
         soak = Soak(path, options.seconds, options.rate, options.sessions, options.seed)
         asyncio.run(soak.run())
+    if options.samples is not None:
+        lines = (json.dumps(dataclasses.asdict(sample)) for sample in soak.gauges.samples)
+        options.samples.write_text("\n".join(lines) + "\n")
     result = report(soak, options)
     print(json.dumps(result, indent=2))
     return 0 if result["ok"] else 1

@@ -49,7 +49,7 @@ def flat() -> list[Sample]:
             handles=16 + chance.randrange(2),
             tasks=20 + chance.randrange(40),
             threads=3,
-            file_mib=2.0 + 25 * number * 700 / (1 << 20) + chance.random() / 10,
+            file_mib=2.0 + 25 * number * 300 / (1 << 20) + chance.random() / 10,
             log_mib=3.9,
         )
         for number in range(720)
