@@ -45,7 +45,7 @@ def _filter(data: bytes) -> None:
     assert printable(shown) == shown, "filtered twice is another text"
     for character in shown:
         assert not _is_active(character), f"U+{ord(character):04X} comes through"
-    if not any(_is_active(character) for character in text):
+    if not any(_is_active(character) for character in text) and "more marks>" not in shown:
         assert shown == text, "a harmless text is changed"
     shown.encode()
     obeyed = _obeyed(shown)
