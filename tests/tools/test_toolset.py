@@ -58,6 +58,7 @@ async def test_arguments_that_do_not_fit_are_told_and_nothing_is_done(arguments,
     result = await toolset.call("weather", arguments)
     assert not result.ok
     assert result.text.startswith("weather was not called: ")
+    assert result.shown == result.text
     assert said in result.text
     assert weather.called == 0
 

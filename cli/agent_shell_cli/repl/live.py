@@ -51,8 +51,10 @@ def live_lines(
     turn = _turn(view, now, look, width, time)
     # Half of the screen: what was said stays in sight, and the draft has room.
     room = max(0, height // 2 - len(status) - len(turn))
-    asked = _asked(view, look, width, room, height)
-    uses = _uses(view, look, width, max(0, room - len(asked)), time)
+    # An input that is typed while a question fills the room must not seem to be lost.
+    kept = min(1, now.count + len(view.steering))
+    asked = _asked(view, look, width, room - kept, height)
+    uses = _uses(view, look, width, max(0, room - kept - len(asked)), time)
     room = max(0, room - len(asked) - len(uses))
     tail = rows(view.tail, width)[-min(tail_rows(width), room) :] if view.tail and room else []
     room -= len(tail)
