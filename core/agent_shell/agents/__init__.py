@@ -61,7 +61,9 @@ def _provider(name: str, toolset: Toolset | None, settings: Mapping[str, Any]) -
     # Imported here, for the others have no need of it.
     from agent_shell.agents.provider import ProviderAgent, ProviderSettings, parse
 
-    given = dict(settings) if toolset is None else {**settings, "toolset": toolset}
+    given: dict[str, Any] = dict(settings)
+    if toolset is not None:
+        given["toolset"] = toolset
     return ProviderAgent(ProviderSettings(parse(name), **given))
 
 
