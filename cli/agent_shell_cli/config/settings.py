@@ -287,11 +287,11 @@ class Settings:
     )
     bell: bool = field(
         default=True,
-        metadata=_about(_FLAG, "Ring the terminal's bell when a long turn ends."),
+        metadata=_about(_FLAG, "Ring the terminal's bell when a long turn ends, or asks."),
     )
     notify: bool = field(
         default=False,
-        metadata=_about(_FLAG, "Show a desktop notification when a long turn ends."),
+        metadata=_about(_FLAG, "Show a desktop notification when a long turn ends, or asks."),
     )
     notify_after_s: int = field(
         default=30,

@@ -7,6 +7,7 @@ once: they wait for nothing and are never queued. The draft is not touched by an
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from agent_shell import AgentShellError
 from agent_shell.errors import reason_of
@@ -39,7 +40,10 @@ _WORDS = {
 
 
 class Approving:
-    """Has `questions` stand in `view`, and answers them; shows what the tools of `bench` say."""
+    """Has `questions` stand in `view`, and answers them; shows what the tools of `bench` say.
+
+    `on_asked` is called when one comes to stand there.
+    """
 
     def __init__(
         self,
@@ -48,12 +52,14 @@ class Approving:
         speaker: Speaker,
         renderer: Renderer,
         bench: Workbench,
+        on_asked: Callable[[], None],
     ) -> None:
         self._questions = questions
         self._view = view
         self._speaker = speaker
         self._renderer = renderer
         self._folder = bench.folder  # what "always" is for
+        self._on_asked = on_asked
         bench.on_output = self._heard
         questions.on_change = self._changed
 
@@ -107,6 +113,7 @@ class Approving:
             self._speaker.show([Block(Kind.ASKED, "", lines=lines)])
             asked = Asked(request, above=True, behind=asked.behind)
         self._view.asked = asked
+        self._on_asked()
 
     def _ripen(self, request: ApprovalRequest) -> None:
         """It has stood for long enough."""

@@ -92,14 +92,23 @@ class Desk:
                 self._answers.append((number, event.answer))
             return
         self._spending.add(event)
+        self._ring(self._view.text(event.id), event.elapsed_s, "answered")
+
+    def note_asked(self) -> None:
+        """A tool asks: rings where its turn has taken long."""
+        if (running := self._view.running) is not None:
+            self._ring(running.text, time.time() - running.since, "waits for your answer")
+
+    def _ring(self, text: str, seconds: float, what: str) -> None:
         settings = self._options.settings
         said = notification(
-            self._view.text(event.id),
-            event.elapsed_s,
+            text,
+            seconds,
             after_s=settings.notify_after_s,
             bell=settings.bell,
             desktop=settings.notify,
             env=os.environ,
+            what=what,
         )
         if said:
             self._write(said)

@@ -1,4 +1,4 @@
-"""What is written to the terminal when a long turn ends, so that one can look away."""
+"""What is written to the terminal when a long turn ends, or asks: so one can look away."""
 
 from __future__ import annotations
 
@@ -22,8 +22,12 @@ def notification(
     bell: bool,
     desktop: bool,
     env: Mapping[str, str],
+    what: str = "answered",
 ) -> str:
-    """What to write when the turn on `question` has ended after `seconds`; "" for nothing."""
+    """What to write when the turn on `question` has ended after `seconds`; "" for nothing.
+
+    `what` is what has happened, where it is not its end.
+    """
     if seconds < after_s:
         return ""
     said = ""
@@ -33,6 +37,6 @@ def notification(
         rxvt = any(
             name in f"{env.get('TERM', '')} {env.get('TERM_PROGRAM', '')}" for name in _AS_RXVT
         )
-        body = f"777;notify;agent-shell;answered: {about}" if rxvt else f"9;answered: {about}"
+        body = f"777;notify;agent-shell;{what}: {about}" if rxvt else f"9;{what}: {about}"
         said = through_tmux(f"\x1b]{body}\x1b\\", env)
     return f"{said}\a" if bell else said

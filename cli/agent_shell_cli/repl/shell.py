@@ -128,7 +128,12 @@ class Shell:
             lambda: self._renderer.width,
         )
         self._approving = Approving(
-            opened.questions, self._view, self._speaker, self._renderer, opened.bench
+            opened.questions,
+            self._view,
+            self._speaker,
+            self._renderer,
+            opened.bench,
+            self._desk.note_asked,
         )
         self._owner: Owner | None = None
         settings = options.settings

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent_shell_cli import approvals
+from agent_shell_cli.config import Settings
 from agent_shell_cli.repl.questions import Questions
 from support_asking import MAKE, Worker, edit
-from support_repl import ALT_ENTER, CTRL_C, CTRL_D, ENTER, Stage, stage
+from support_repl import ALT_ENTER, CTRL_C, CTRL_D, ENTER, Stage, options, stage
 
 ESC = "\x1b"
 ALLOW, SESSION, ALWAYS, DENY = "\x18\x19", "\x18\x14", "\x18\x10", "\x18\x0e"
@@ -21,13 +23,18 @@ ASKS, READY = "? shell asks to run:\n  make test\n", "Ctrl+X Ctrl+Y yes"
 
 @asynccontextmanager
 async def working(
-    tmp_path: Path, *, size: tuple[int, int] = (24, 80), linear: bool = False
+    tmp_path: Path,
+    *,
+    size: tuple[int, int] = (24, 80),
+    linear: bool = False,
+    settings: Settings | None = None,
 ) -> AsyncIterator[tuple[Stage, Worker]]:
     """A live prompt in which a turn runs, of an agent with tools."""
     questions = Questions()
     worker = Worker(questions)
+    chosen = replace(options(), settings=settings or Settings(status=()))
     async with stage(
-        tmp_path, agent=worker, questions=questions, size=size, linear=linear, ready="❯"
+        tmp_path, chosen, worker, questions=questions, size=size, linear=linear, ready="❯"
     ) as s:
         s.type(f"go{ENTER}")
         await s.until(lambda: worker.turns == ["go"])
@@ -230,6 +237,16 @@ async def test_a_question_while_one_leaves_can_be_answered(tmp_path: Path) -> No
         await shell.until(lambda: worker.answers == ["allowed"])
         worker.end()
         assert await shell.code() == 0
+
+
+@pytest.mark.parametrize(("after_s", "rings"), [(0, True), (86_400, False)])
+async def test_a_question_in_a_long_turn_rings(tmp_path: Path, after_s: int, rings: bool) -> None:
+    """Whoever looks away hears that the turn waits; in a short one nobody has looked away."""
+    settings = Settings(status=(), notify_after_s=after_s)
+    async with working(tmp_path, settings=settings) as (shell, worker):
+        worker.ask(MAKE)
+        await shell.until(READY)
+        assert ("\a" in shell.screen.raw) is rings
 
 
 async def test_lines_alone_ask_too(tmp_path: Path) -> None:
