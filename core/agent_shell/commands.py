@@ -141,10 +141,14 @@ class Promote:
 
 @dataclass(slots=True)
 class TakeSteers:
-    """Turn `turn` has reached a safe point, `where`, and takes in what is to steer it."""
+    """Turn `turn` has reached a safe point, `where`, and takes in what is to steer it.
+
+    But for the inputs `pending`, which the journal may still refuse.
+    """
 
     turn: int
     where: str = ""
+    pending: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

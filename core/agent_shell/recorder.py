@@ -115,6 +115,13 @@ class Recorder:
                     batch, told = [*batch, *more], [*told, *more_told]
             self._answered(batch, told, ticket)
 
+    def pending(self) -> frozenset[str]:
+        """The inputs that the journal has yet to accept."""
+        self.hear()
+        batches = (batch for batch, _, _ in self._under_way or ())
+        facts = itertools.chain.from_iterable(batches)
+        return frozenset(fact.id for fact in facts if type(fact) is FollowUpAccepted)
+
     def _next(self) -> tuple[list[Fact], list[Fact], asyncio.Future[None]]:
         assert self._under_way is not None
         oldest = self._under_way.popleft()

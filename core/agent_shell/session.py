@@ -232,9 +232,8 @@ class Session:
 
     def interrupt(self, by: str = "user") -> bool:
         """Stops the running turn and holds the queue; false where nothing runs."""
-        running = self._state.turn is not None
         self._perform(Interrupt(by))
-        return running
+        return self._state.turn is not None
 
     def put_on_hold(self, detail: str = "") -> None:
         """Lets the running turn end and starts no other until `release`."""
@@ -394,10 +393,13 @@ class Session:
 
     def take_steers(self, turn: TurnState, where: str) -> list[FollowUp]:
         """Hands the inbox over to the running turn `turn`, with receipts that say `where`."""
-        taken = turn.inbox
+        if not turn.inbox:
+            return []
+        pending = self._recorder.pending()
+        taken = [follow_up for follow_up in turn.inbox if follow_up.id not in pending]
         if taken:
-            self._perform(TakeSteers(turn.number, where))
-        return list(taken)
+            self._perform(TakeSteers(turn.number, where, pending))
+        return taken
 
     # Carrying out
 

@@ -424,7 +424,8 @@ def _take_steers(state: SessionState, command: TakeSteers, now: float) -> list[E
     turn = _running(state)
     if turn.number != command.turn:
         return []
-    taken, turn.inbox = turn.inbox, ()
+    taken = tuple(f for f in turn.inbox if f.id not in command.pending)
+    turn.inbox = tuple(f for f in turn.inbox if f.id in command.pending)
     into = f"turn {turn.number} {command.where}".rstrip()
     return [Receipt(state.key, now, f.id, State.STEERED, into, turn.number, "") for f in taken]
 

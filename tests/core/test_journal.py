@@ -61,6 +61,22 @@ class TestLateCommits:
         (batch,) = journal.pending
         assert [type(fact) for fact in batch[1]] == [TurnEnded, Receipt, TurnStarted]
 
+    async def test_a_turn_is_steered_by_what_is_committed(self):
+        """An input that the journal may still refuse is not given to the agent."""
+        journal, agent = ManualJournal(), StepAgent()
+        _, session = new_session(agent, journal=journal)
+        first = asyncio.create_task(session.submit("a"))
+        await until(lambda: bool(journal.pending))
+        journal.commit()
+        step = await agent.step(1)
+        steers = [asyncio.create_task(session.submit(text, lane=Lane.STEER)) for text in "bc"]
+        await until(lambda: len(journal.pending) == 2)
+        journal.commit()
+        assert [steer.text for steer in step.turn.take_steers()] == ["b"]
+        journal.commit()
+        assert [steer.text for steer in step.turn.take_steers()] == ["c"]
+        await asyncio.gather(first, *steers)
+
     async def test_a_submit_that_is_not_recorded_leaves_nothing(self):
         """The caller gets the error; the input is in no queue; the session says why it holds."""
         journal, agent = ManualJournal(), StepAgent()

@@ -216,9 +216,16 @@ class GuardContinuous(Check):
 
 
 class NoGhostOutput(Check):
-    """After a turn was cancelled, none of its output appears."""
+    """After a turn was cancelled, none of its output appears.
+
+    Nor of a turn whose process was overtaken, from its first refused write on.
+    """
 
     name = "no-ghost-output"
+
+    def step(self, world: World) -> None:
+        for process, view in world.views():
+            view.silent = view.silent or (view.lost and process.works and not process.loop.ready)
 
     def decided(self, view: View, fact: Fact) -> None:
         if type(fact) is TurnPartial and fact.turn in view.stopped:
@@ -237,6 +244,8 @@ class NoGhostOutput(Check):
         turn: int = event.turn  # type: ignore[attr-defined]
         if turn in view.stopped:
             raise self.broken(f"turn {turn} says {event!r} after its stop")
+        if view.silent:
+            raise self.broken(f"turn {turn} says {event!r} and another process has the session")
         if turn in view.ended_before:
             raise self.broken(f"turn {turn} says {event!r} after its end")
 
@@ -260,6 +269,12 @@ class SaysNo(Check):
     def begun(self, view: View, run: Run) -> None:
         if self.w.known[run.id].refused:
             raise self.broken(f"{run.text} was refused, and runs")
+
+    def step(self, world: World) -> None:
+        for _, run in self.w.runs:
+            for steer in map(self.w.known.__getitem__, run.took):
+                if steer.refused or not (steer.recorded or steer.decided_by):
+                    raise self.broken(f"{steer.name} was refused, and the agent has it")
 
     def rest(self, world: World) -> None:
         for call in world.calls:

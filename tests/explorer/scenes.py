@@ -136,6 +136,18 @@ SMALL = [
         refusals=1,
     ),
     Scene(
+        "failing journal, steered",
+        {"ann": ["submit a", "steer b"]},
+        {"a": Play(("steers", "!say"))},
+        refusals=1,
+    ),
+    Scene(
+        "budget",
+        {"ann": ["submit a", "submit b", "submit c"], "bob": ["release"]},
+        instant=True,
+        turns=1,
+    ),
+    Scene(
         "failing journal, merge",
         {"ann": ["submit a", "submit b", "merge c"], "bob": ["release"]},
         refusals=1,
@@ -192,7 +204,13 @@ SMALL = [
         window=1,
         instant=True,
     ),
-    Scene("eager tasks", {"ann": ["submit a", "submit b", "submit c"]}, {"": _SILENT}, eager=True),
+    Scene(
+        "eager tasks",
+        {"ann": ["submit a", "submit b", "submit c"]},
+        {"": _SILENT},
+        instant=True,
+        eager=True,
+    ),
     Scene(
         "history",
         {"ann": ["submit a", "submit b"], "bob": ["stop", "release"]},

@@ -88,8 +88,10 @@ class View:
     closing: bool = False
     closed: bool = False
     lost: bool = False  # another process has it, and a write of this one was refused
+    silent: bool = False  # and that was heard
     refusals: int = 0
     unclean: bool = False  # something was refused, and nothing that came later recorded
+    spent: int = 0  # turns, since its user released it
     released: int = 0  # by its user, and not yet decided
     guard: int | None = None  # that of the chain
 
@@ -109,6 +111,7 @@ class Witness:
         self.starts: list[str] = []  # as recorded
         self.held_at: dict[int, set[str]] = {}  # what was held back when a turn was decided
         self.holds_on_failure = True
+        self.budget: int | None = None  # turns
         self.now = 0.0
 
     def view(self, process: str, key: str) -> View:
@@ -163,6 +166,10 @@ class Witness:
             case TurnEnded(turn=turn, id=name, state=state):
                 view.turn = None
                 view.ended.add(turn)
+                view.spent += 1
+                if self.budget is not None and view.spent >= self.budget:
+                    view.hold_due = "the budget is spent"
+                    view.causes.add(HoldReason.BUDGET)
                 run = self.run_of(view.process, view.key, turn)
                 if run is not None and not run.over:
                     view.given_up.add(turn)
@@ -178,7 +185,7 @@ class Witness:
             case SessionHeld(until=until):
                 view.until = until
             case SessionReleased():
-                view.hold_due = ""
+                view.hold_due, view.spent = "", 0
             case SessionClosed():
                 view.closed = True
             case _:

@@ -12,6 +12,7 @@ from typing import Any
 
 from agent_shell import (
     AgentShellError,
+    Budget,
     Engine,
     FollowUp,
     HoldReason,
@@ -96,6 +97,7 @@ class Scene:
     window: int | None = None
     limit: int = 100
     goes_on: bool = False  # after a failed turn
+    turns: int | None = None  # the budget
     word_s: float = 0.0  # how long a word takes
     depth: int = 60  # steps of a schedule, at most
 
@@ -144,6 +146,7 @@ class Process:
                 limits=Limits(queue=scene.limit),
                 on_failure=OnFailure.CONTINUE if scene.goes_on else OnFailure.HOLD,
                 clock=world.clock.time,
+                budget=Budget(turns=scene.turns),
             )
             self.engine._prefix = f"p{number}"
             self.observer = self.engine.observe()
@@ -178,6 +181,7 @@ class World:
         self.store.lives = self._lives
         self.witness = Witness()
         self.witness.holds_on_failure = not scene.goes_on
+        self.witness.budget = scene.turns
         self.checks: list[Check] = [check(self.witness) for check in CHECKS]
         self.hooks = {name: _hooks(self.checks, name) for name in _HOOKS}
         self.found: Exception | None = None
