@@ -30,7 +30,6 @@ class ProviderSettings:
     compact_at: float = 0.8
     max_tokens: int | None = None
     stall_s: float = 120.0
-    connect_s: float = 10.0
     tries: int = 3
     pause_s: float = 1.0
     rate_limit_s: float = 30.0  # where the provider does not say how long
