@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +135,7 @@ class Workbench:
         from agent_shell.tools.mcp_servers import McpServer, mcp_configs
         from agent_shell_cli.gate import TellingGate
 
+        importlib.import_module("jsonschema")  # checks arguments: 0.3 s, and not in the loop
         project = project_instructions(workspace.root)
         policy = Policy(Mode(self.mode), approvals.load(workspace.root))
         gate = TellingGate(policy, self._approver, self.on_denied)

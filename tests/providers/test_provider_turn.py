@@ -200,3 +200,15 @@ async def test_a_question_beside_the_session_does_nothing(model: str):
     assert done.error is None
     assert done.text == "You."
     assert tools.called == []
+
+
+async def test_a_turn_after_a_failed_load_tries_again(monkeypatch):
+    """A key that is there meanwhile is used; nothing is remembered of its absence."""
+    from agent_shell import ModelUnusable
+
+    async with WireServer(Script(say("here"))) as server:
+        monkeypatch.delenv("OPENAI_COMPATIBLE_BASE_URL", raising=False)
+        agent = ProviderAgent(ProviderSettings(parse("openai-compatible:m")))
+        assert isinstance((await run(agent, HandTurn())).error, ModelUnusable)
+        monkeypatch.setenv("OPENAI_COMPATIBLE_BASE_URL", server.openai_url)
+        assert (await run(agent, HandTurn())).text == "here"

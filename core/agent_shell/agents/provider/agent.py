@@ -8,10 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from agent_shell.agents.base import AgentEvent, Progress, Turn
-from agent_shell.agents.provider.availability import missing
 from agent_shell.agents.provider.loading import connect, converse
 from agent_shell.agents.provider.settings import ProviderSettings
-from agent_shell.errors import ModelUnusable
 
 if TYPE_CHECKING:
     from agent_shell.agents.provider.library.connected import Connection
@@ -61,8 +59,13 @@ class ProviderAgent:
 
     async def _connected(self) -> Connection:
         if self._loading is None or (self._loading.done() and self._loading.exception()):
-            if problem := missing(self.settings):
-                raise ModelUnusable(problem)
             self.on_progress(Progress("loading"))
+            # In a thread for all of it: a keyring may take its time, and ask the user.
             self._loading = asyncio.ensure_future(asyncio.to_thread(connect, self.settings))
+            self._loading.add_done_callback(_looked_at)
         return await asyncio.shield(self._loading)
+
+
+def _looked_at(loading: asyncio.Future[Connection]) -> None:
+    if not loading.cancelled():
+        loading.exception()  # Its callers may all have been cancelled.

@@ -15,6 +15,8 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from agent_shell.agents.base import AgentEvent, Turn
+from agent_shell.agents.provider.availability import missing
+from agent_shell.errors import ModelUnusable
 
 if TYPE_CHECKING:
     from agent_shell.agents.provider.library.connected import Connection
@@ -31,6 +33,8 @@ def connect(settings: ProviderSettings) -> Connection:
 
     Raises `ModelUnusable` where something is missing here.
     """
+    if problem := missing(settings):
+        raise ModelUnusable(problem)
     with _one_at_a_time:
         collects = gc.isenabled()
         gc.disable()

@@ -101,10 +101,10 @@ _ALL = (
     Provider("openai-responses", "OpenAI, by responses", "openai", _OPENAI),
     Provider("google", "Google Gemini", "google", _GOOGLE, module="google.genai", extra="google"),
     _local("ollama", "Ollama", "OLLAMA", "http://localhost:11434/v1"),
-    _local("llama.cpp", "a llama.cpp server", "LLAMA_CPP", "http://localhost:8080/v1"),
+    _local("llama.cpp", "the llama.cpp server", "LLAMA_CPP", "http://localhost:8080/v1"),
     _local("lm-studio", "LM Studio", "LM_STUDIO", "http://localhost:1234/v1"),
     _local("vllm", "vLLM", "VLLM", "http://localhost:8000/v1"),
-    _local("openai-compatible", "any server like OpenAI's", "OPENAI_COMPATIBLE", ""),
+    _local("openai-compatible", "the OpenAI-compatible server", "OPENAI_COMPATIBLE", ""),
     _openai_like("alibaba", "Alibaba Cloud", "ALIBABA_API_KEY", "DASHSCOPE_API_KEY"),
     Provider("azure", "Azure OpenAI, by chat completions", "azure", *_AZURE),
     Provider("azure-responses", "Azure OpenAI, by responses", "azure", *_AZURE),
@@ -158,7 +158,7 @@ _ALL = (
         module="huggingface_hub",
         extra="huggingface",
     ),
-    _local("litellm", "a LiteLLM proxy", "LITELLM", "http://localhost:4000"),
+    _local("litellm", "the LiteLLM proxy", "LITELLM", "http://localhost:4000"),
     _openai_like("meta", "Meta", "META_API_KEY"),
     Provider(
         "mistral", "Mistral", "mistral", ("MISTRAL_API_KEY",), module="mistralai", extra="mistral"

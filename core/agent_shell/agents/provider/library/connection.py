@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import os
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic_ai import exceptions
 from pydantic_ai.models import Model, infer_model
-from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers import Provider as LibraryProvider
 from pydantic_ai.providers import infer_provider, infer_provider_class
-from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from pydantic_ai.settings import ModelSettings
 
 # What a turn needs is loaded with the connection, so that its first request waits for nothing.
@@ -28,7 +28,7 @@ def connect(settings: ProviderSettings) -> Connection:
     """Makes the client; no request is sent. Raises `ModelUnusable`, whose text holds no key."""
     provider = settings.model.provider
     key = find_key(provider)
-    secrets = Secrets([key.secret] if key else [])
+    secrets = Secrets(_all_secrets(settings, key))
     try:
         model = _model(settings, key)
     except (exceptions.UserError, ImportError, ValueError) as error:
@@ -38,17 +38,30 @@ def connect(settings: ProviderSettings) -> Connection:
     return Connection(model, settings, secrets, window, _request_settings(settings))
 
 
+def _all_secrets(settings: ProviderSettings, key: Key | None) -> list[str]:
+    """The key, those that a library may take from the environment, and a URL's password."""
+    provider = settings.model.provider
+    found = [os.environ.get(variable, "") for variable in provider.keys]
+    password = urlsplit(server_of(provider, settings.base_url)).password or ""
+    return [*found, password, key.secret if key else ""]
+
+
 def _model(settings: ProviderSettings, key: Key | None) -> Model:
-    provider, name = settings.model.provider, settings.model.model
-    if provider.local and provider.name not in ("ollama", "vllm"):
-        return OpenAIChatModel(name, provider=_compatible(settings, key))
+    provider = settings.model.provider
+    if provider.local and provider.name not in ("ollama", "vllm", "litellm"):
+        return _compatible(settings, key)
     return infer_model(str(settings.model), lambda _: _provider(settings, key))
 
 
-def _compatible(settings: ProviderSettings, key: Key | None) -> OpenAICompatibleProvider:
-    provider = settings.model.provider
-    url, secret = server_of(provider, settings.base_url), key.secret if key else None
-    return OpenAICompatibleProvider(provider.name, base_url=url, api_key=secret)
+def _compatible(settings: ProviderSettings, key: Key | None) -> Model:
+    # Imported here, for Anthropic's models have no need of it.
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+    name, url = settings.model.provider.name, server_of(settings.model.provider, settings.base_url)
+    secret = key.secret if key else None
+    server = OpenAICompatibleProvider(name, base_url=url, api_key=secret)
+    return OpenAIChatModel(settings.model.model, provider=server)
 
 
 def _provider(settings: ProviderSettings, key: Key | None) -> LibraryProvider[Any]:
