@@ -102,6 +102,21 @@ async def test_a_letter_behind_a_lone_esc_is_no_answer(tmp_path: Path, letter: s
         assert "allowed" not in worker.answers
 
 
+async def test_no_command_of_vi_is_an_answer(tmp_path: Path) -> None:
+    """Whoever edits the draft in vi's modes edits it, however fast; a chord answers in both."""
+    async with working(tmp_path, settings=Settings(status=(), keys="vi")) as (shell, worker):
+        shell.type("one two")
+        worker.ask(MAKE, MAKE)
+        await shell.until(READY, "❯ one two")
+        shell.type(f"{ESC}x0xyyp")
+        await shell.until("❯ ne tw\n  ne tw")
+        assert worker.answers == []
+        shell.type(ALLOW)
+        await shell.until("did make test", READY)
+        shell.type("i", ALLOW)
+        await shell.until(lambda: worker.answers == ["allowed", "allowed"])
+
+
 async def test_a_question_that_has_only_come_up_takes_no_answer(tmp_path: Path) -> None:
     """A second press that was meant for the first question does not answer the next one."""
     async with working(tmp_path) as (shell, worker):
