@@ -124,7 +124,6 @@ async def test_a_question_that_has_only_come_up_takes_no_answer(tmp_path: Path) 
         await shell.until(READY)
         shell.type(ALLOW, ALLOW, ALLOW)
         await shell.until("? write asks to change:\n  app.py\n")
-        shell.type(ALLOW)
         await shell.until("it has only just been asked: read it, then answer")
         assert worker.answers == ["allowed"]
         await shell.until(READY)
