@@ -158,6 +158,22 @@ async def test_a_bad_request_fails_the_turn_alone(model: str):
     assert "image too large" in str(done.error)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "request (4029 tokens) exceeds the available context size (2048 tokens), try increasing it",
+        "the requested tokens exceed the context window of 4096",
+        "prompt is too long: 5 tokens > 4 maximum",
+    ],
+)
+async def test_a_window_that_is_exceeded_is_told_in_many_words(said: str):
+    """Servers of one's own have their own words for it; the way out is the same."""
+    async with WireServer(Story(refuse(400, said))) as server:
+        done = await run(agent_for(server, "openai-compatible:m"), HandTurn())
+    assert type(done.error) is AgentError
+    assert "with a model that has a longer window" in str(done.error)
+
+
 @each_format
 async def test_a_web_page_is_not_shown_as_it_is(model: str):
     """The page of a proxy in between becomes one line."""

@@ -21,6 +21,12 @@ _MODEL_MISSING = re.compile(
     r"|(unknown|invalid|no such|unsupported) model",
     re.IGNORECASE | re.DOTALL,
 )
+# Servers of one's own say it in words of their own.
+_TOO_LONG = re.compile(
+    r"exceeds? .{0,40}\bcontext (size|length|window)|context (size|length|window) .{0,40}exceeded"
+    r"|(prompt|input|request) is too (long|large)",
+    re.IGNORECASE,
+)
 _PAGE = re.compile(r"\s*<(!doctype|html|head|body)", re.IGNORECASE)
 _RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens", "x-ratelimit-reset")
 
@@ -72,6 +78,8 @@ def _of_api(error: Exception, connection: Connection) -> Failure:
             return _outage(f"{title} can't be reached{where}: {_cause(error)}")
         case wrong.ModelConnectionError():
             return _outage(f"the connection to {title} was cut: {_cause(error)}")
+        case wrong.ModelHTTPError(status_code=400 | 413 | 422 | 500) if _TOO_LONG.search(said):
+            return Failure(AgentError(_too_long(title, said)))
         case wrong.ModelRequestRejectedError():
             if _MODEL_MISSING.search(said):
                 return Failure(ModelUnusable(_no_model(connection, error, said)))
