@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,11 @@ from agent_shell.events import Receipt
 from agent_shell.journal.sqlite import SqliteJournal
 from providers.house import MODELS, House, Places, Talk, open_engine
 from providers.mending import MENDED, TASK, mender, project
+from providers.story import Asked, Part, Wait
 from providers.sweep import AFTER, few_points
 from providers.wire_server import WireServer
+from support_provider import KEY
+from support_scripted import environment, program, run_program
 
 
 class Crash:
@@ -90,3 +95,55 @@ async def test_a_task_goes_on_after_a_crash(format: str, tmp_path: Path):
             assert receipts[1].answer == "Heard NOTE waits.", where
             assert (tmp_path / "project" / "sums.py").read_text() == MENDED, where
             assert server.violations == [], where
+
+
+KILLED_AT = {"before the edit": 2, "after the edit": 3}
+
+
+@pytest.mark.parametrize("place", KILLED_AT)
+async def test_a_killed_program_goes_on(place: str, tmp_path: Path):
+    """SIGKILL in the middle of a task; the next run does what is missing, then what waited."""
+    folder = project(tmp_path / "project")
+    gate = asyncio.Event()
+
+    def brain(asked: Asked) -> Sequence[Part]:
+        at = KILLED_AT[place]
+        return [*mender(asked), Wait(gate)] if asked.number == at else mender(asked)
+
+    async with WireServer(brain) as server:
+        first = await _start(server, folder, tmp_path)
+        assert first.stdin is not None
+        first.stdin.write(f"{TASK}\nNOTE waits\n".encode())
+        await first.stdin.drain()
+        await server.request(KILLED_AT[place])
+        first.kill()
+        await first.wait()
+        # What had not been taken in yet was not accepted; it is given again then.
+        left = await asyncio.to_thread(_left, tmp_path / "sessions.db")
+        second = await _start(server, folder, tmp_path, "--interrupted", "retry")
+        again = "" if "NOTE waits" in left else "NOTE waits\n"
+        out, err = await second.communicate(again.encode())
+    assert second.returncode == 0, err.decode()
+    assert out.decode().rstrip().endswith("Heard NOTE waits.")
+    assert "Mended." in out.decode()
+    assert (folder / "sums.py").read_text() == MENDED
+
+
+def _left(journal: Path) -> list[str]:
+    """The texts that the journal has accepted."""
+    shown = run_program("sessions", "show", "k", "--json", "--journal", str(journal))
+    return [follow_up["text"] for follow_up in json.loads(shown.out)["follow_ups"]]
+
+
+async def _start(
+    server: WireServer, folder: Path, home: Path, *arguments: str
+) -> asyncio.subprocess.Process:
+    chat = ("chat", "-m", "openai:gpt-4o", "-s", "k", "--approve", "all", *arguments)
+    return await asyncio.create_subprocess_exec(
+        *program(*chat, "--journal", str(home / "sessions.db")),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=folder,
+        env=environment(OPENAI_BASE_URL=server.openai_url, OPENAI_API_KEY=KEY),
+    )
