@@ -12,6 +12,7 @@ from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.questions import Asked
 from agent_shell_cli.repl.rows import Line, cut, rows
 from agent_shell_cli.repl.view import shown
+from agent_shell_cli.tool_text import diff_style
 from agent_shell_cli.verbs import Act, key_of
 
 __all__ = ["as_lines", "body", "how", "is_long", "question_rows", "whole"]
@@ -28,7 +29,6 @@ _ASKS = {
     Need.RUN: "asks to run",
     Need.NETWORK: "asks to reach",
 }
-_DIFF_STYLES = {"+": "class:code.inserted", "-": "class:code.deleted", "@": "class:quiet"}
 
 
 def question_rows(asked: Asked, look: Look, width: int, room: int) -> list[Line]:
@@ -48,7 +48,7 @@ def body(request: ApprovalRequest, width: int) -> list[Line]:
     """The exact thing, and what it would change."""
     lines: list[Line] = [("class:code", line) for line in _lines(request.subject)]
     if request.diff:
-        lines += [(_diff_style(line), line) for line in _lines(request.diff)]
+        lines += [(diff_style(line), line) for line in _lines(request.diff)]
     room = max(1, width - len(_INDENT))
     return [(style, f"{_INDENT}{row}") for style, line in lines for row in rows(line, room)]
 
@@ -139,7 +139,3 @@ def _pattern(request: ApprovalRequest) -> str:
 
 def _lines(text: str) -> list[str]:
     return shown(text).rstrip("\n").split("\n")
-
-
-def _diff_style(line: str) -> str:
-    return "" if line.startswith(("+++", "---")) else _DIFF_STYLES.get(line[:1], "")

@@ -9,6 +9,7 @@ from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.markdown import as_written, rendered
 from agent_shell_cli.repl.rows import Row, cut, rows
 from agent_shell_cli.repl.view import Block, Kind
+from agent_shell_cli.tool_text import diff_style, is_diff
 
 __all__ = ["named", "painted"]
 
@@ -45,8 +46,13 @@ def _tool(block: Block, look: Look, width: int) -> list[Row]:
     sign, style = (look.cross, "class:mark") if failed else (look.check, "class:quiet")
     head = (style, cut(f"{sign} {title}{' · failed' if failed else ''}", width, look.ellipsis))
     room = max(1, width - len(_INDENT))
-    told = [f"{_INDENT}{row}" for line in lines for row in rows(line, room)[:_LINE_ROWS]]
-    return [[head], *([("class:quiet", row)] for row in told)]
+    in_diff = is_diff("\n".join(lines[:2]))
+    told = [
+        (diff_style(line) if in_diff else "class:quiet", f"{_INDENT}{row}")
+        for line in lines
+        for row in rows(line, room)[:_LINE_ROWS]
+    ]
+    return [[head], *([row] for row in told)]
 
 
 def named(sign: str, number: int, text: str, look: Look, width: int) -> tuple[str, str]:

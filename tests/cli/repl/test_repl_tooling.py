@@ -22,7 +22,7 @@ from agent_shell_cli.repl.live import live_lines
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.painting import painted
 from agent_shell_cli.repl.plain import told
-from agent_shell_cli.repl.view import Snapshot, View
+from agent_shell_cli.repl.view import Kind, Snapshot, View
 from agent_shell_cli.tool_text import about, folded
 
 LOOK = Look.of(color=True, encoding="utf-8")
@@ -132,6 +132,19 @@ def test_a_long_result_is_folded() -> None:
     text = "\n".join(f"line {n}" for n in range(1, 101))
     assert folded(text) == ["line 1", "line 2", "line 3", "… 95 more lines", "line 99", "line 100"]
     assert folded("1 %\r99 %\r\n\n\n done ") == ["99 %", " done"]
+
+
+def test_a_change_is_shown_as_one() -> None:
+    """More lines of a diff than of other results, coloured by what was put in and taken out."""
+    added = "\n".join(f"+line {n}" for n in range(100))
+    view = view_of(called(), returned(f"--- a/x\n+++ b/x\n@@ -1 +1,100 @@\n-old\n{added}\n"))
+    (block,) = [one for one in view.take(80) if one.kind is Kind.TOOL]
+    rows = painted(block, LOOK, 80)
+    styles = {text.strip(): style for row in rows for style, text in row}
+    assert styles["-old"] == "class:code.deleted"
+    assert styles["+line 15"] == "class:code.inserted"
+    assert "… 82 more lines" in styles
+    assert len(rows) == 24
 
 
 def test_a_result_obeys_nothing() -> None:
