@@ -192,6 +192,18 @@ class TestRecovering:
         recovery.recover(path)
         assert texts(path) == original
 
+    def test_a_list_of_free_pages_that_names_one_in_use_hides_no_row(self, path):
+        """It adds up, but the table points to one of its pages: it is not believed."""
+        change(path, "CREATE TABLE big AS SELECT zeroblob(40000)")
+        change(path, "DROP TABLE big")
+        original, file = texts(path), path.read_bytes()
+        (trunk,) = struct.unpack_from(">I", file, 32)
+        assert trunk
+        page = 1 + file.index(b"text 30") // PAGE
+        patch(path, (trunk - 1) * PAGE + 8, struct.pack(">I", page))
+        assert recovery.recover(path).lost_ids == []
+        assert texts(path) == original
+
     def test_the_size_of_a_page_is_that_of_the_log(self, tmp_path, path):
         """The log has a checksum; the header of the file has none."""
         c = sqlite3.connect(path)

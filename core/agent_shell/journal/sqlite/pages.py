@@ -19,7 +19,8 @@ Value = int | float | str | bytes | None
 
 _PAGE = 4096  # what a journal has; taken where the file does not say
 _MAGIC = b"SQLite format 3\0"
-_INDEX_INNER, _INDEX_LEAF, _TABLE_LEAF = 0x02, 0x0A, 0x0D
+_INDEX_INNER, _INDEX_LEAF = 0x02, 0x0A
+_TABLE_INNER, _TABLE_LEAF = 0x05, 0x0D
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 
 
@@ -78,7 +79,26 @@ class Pages:
             if leaves > self.size // 4 - 2:
                 return set()  # no page of the list
             free.update(struct.unpack_from(f">{leaves}I", page, 8))
-        return free if len(free) == count else set()
+        in_order = len(free) == count and not any(
+            free.intersection(self._children(number))
+            for number in self._numbers
+            if number not in free
+        )
+        return free if in_order else set()
+
+    def _children(self, number: int) -> list[int]:
+        """The pages that an inner page of a table or an index points to."""
+        page = self._page(number)
+        start = 100 if number == 1 else 0
+        if page[start] not in (_INDEX_INNER, _TABLE_INNER):
+            return []
+        count, last = struct.unpack_from(">3xH3xI", page, start)
+        cells = start + 12
+        if cells + 2 * count > self.size:
+            return []
+        places = struct.unpack_from(f">{count}H", page, cells)
+        inside = (place for place in places if place + 4 <= self.size)
+        return [last, *(struct.unpack_from(">I", page, place)[0] for place in inside)]
 
     def _cells(self, number: int) -> Iterator[Cell]:
         page = self._page(number)
