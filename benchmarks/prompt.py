@@ -1,10 +1,12 @@
 """How quick the live prompt is, measured from outside, on a real pseudo-terminal.
 
-    python benchmarks/prompt.py [--keys 300] [--waiting 5000] [--rate 500]
+    python benchmarks/prompt.py [--keys 300] [--waiting 5000] [--rate 500] [--compare-llm]
 
 Each figure stands beside a floor that is measured in the same run: a key's echo beside
 the echo of a bare raw-mode program on such a terminal, the first prompt beside the
-start of bare Python. CPU is the process's own, in percent of one core.
+start of bare Python, and with --compare-llm beside that of the shell `llm chat`, which
+pip installs into a temporary folder. CPU is the process's own, in percent of one core.
+How busy the machine was stands at the end of each line: its load in the last minute.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ while data := os.read(0, 1024):
 class Terminal:
     """A program on a pseudo-terminal of 120 by 40; `seen` is what it wrote since `forget`."""
 
-    def __init__(self, *arguments: str, data: str = "") -> None:
+    def __init__(self, *arguments: str, data: str = "", python: str = sys.executable) -> None:
         path = os.pathsep.join([str(ROOT / "core"), str(ROOT / "cli")])
         environ = {
             **{k: v for k, v in os.environ.items() if k not in _NOT_INHERITED},
@@ -51,11 +53,14 @@ class Terminal:
             "LINES": "40",
             "AGENT_SHELL_DATA_DIR": data,
             "AGENT_SHELL_CONFIG_DIR": data,
+            # For `llm chat`, which asks no server before its first question.
+            "LLM_USER_PATH": data,
+            "OPENAI_API_KEY": "none",
         }
         self._master, slave = pty.openpty()
         os.set_blocking(self._master, False)
         self.process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [python, *arguments],
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -136,16 +141,33 @@ def cpu(terminal: Terminal, seconds: float) -> float:
     return 100 * (terminal.cpu_s() - before) / (time.perf_counter() - start)
 
 
-def first_prompt(data: str, runs: int) -> list[float]:
-    """Seconds from the start of the program to its prompt."""
-    taken = []
+def first_prompt(data: str, runs: int) -> tuple[list[float], list[float]]:
+    """Seconds from the start of the program to its prompt; and how many of them it computed."""
+    taken: list[float] = []
+    computed: list[float] = []
     for _ in range(runs):
         start = time.perf_counter()
         terminal = chat(data, "-m", "echo")
         terminal.until(lambda: PROMPT in terminal.seen)  # noqa: B023 (called in the loop)
         taken.append(time.perf_counter() - start)
+        computed.append(terminal.cpu_s())
         terminal.end()
-    return taken
+    return taken, computed
+
+
+def llm_prompt(folder: str, runs: int) -> list[float]:
+    """Seconds from the start of `llm chat` to its prompt, installed into `folder`."""
+    python = str(Path(folder, "venv", "bin", "python"))
+    subprocess.run([sys.executable, "-m", "venv", str(Path(folder, "venv"))], check=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "llm"], check=True)
+    taken = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        terminal = Terminal("-m", "llm", "chat", data=folder, python=python)
+        terminal.until(lambda: b"\n> " in terminal.seen)  # noqa: B023 (called in the loop)
+        taken.append(time.perf_counter() - start)
+        terminal.end()
+    return taken[1:]  # the first one compiles
 
 
 def bare_start(runs: int) -> list[float]:
@@ -172,7 +194,13 @@ def shown(name: str, seconds: list[float], unit: str = "ms") -> None:
     print(
         f"{name:<44} p50 {statistics.median(ordered) * scale:8.2f} {unit}"
         f"   p99 {high * scale:8.2f} {unit}   max {ordered[-1] * scale:8.2f} {unit}"
+        f"   load {os.getloadavg()[0]:.1f}"
     )
+
+
+def used(name: str, percent: float) -> None:
+    """One line: a share of a core."""
+    print(f"{name:<44} {percent:12.2f} %   load {os.getloadavg()[0]:.1f}")
 
 
 def main() -> None:
@@ -182,11 +210,16 @@ def main() -> None:
     parser.add_argument("--waiting", type=int, default=5000)
     parser.add_argument("--rate", type=int, default=500, help="tokens a second")
     parser.add_argument("--runs", type=int, default=7, help="starts of the program")
+    parser.add_argument("--compare-llm", action="store_true", help="install and time `llm chat`")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as data:
         shown("start of bare Python", bare_start(asked.runs), "s")
         first_prompt(data, 1)  # compiles
-        shown("first prompt", first_prompt(data, asked.runs), "s")
+        taken, computed = first_prompt(data, asked.runs)
+        shown("first prompt", taken, "s")
+        shown("first prompt, processor time", computed, "s")
+        if asked.compare_llm:
+            shown("first prompt of llm chat", llm_prompt(data, asked.runs), "s")
         bare = Terminal("-c", _BARE)
         bare.until(lambda: b"ready" in bare.seen)
         shown("key echo, bare program", echoes(bare, asked.keys))
@@ -194,12 +227,12 @@ def main() -> None:
         idle = chat(data, "-m", "echo")
         idle.until(lambda: PROMPT in idle.seen)
         cpu(idle, 2)
-        print(f"{'CPU, nothing happens':<44} {cpu(idle, 10):.2f} %")
+        used("CPU, nothing happens", cpu(idle, 10))
         shown("key echo, nothing happens", echoes(idle, asked.keys))
         idle.end()
         slow = chat(data, "-m", "echo:100", words(3000))
         slow.until(lambda: b"word90" in slow.seen)
-        print(f"{'CPU, 100 tokens a second':<44} {cpu(slow, 10):.2f} %")
+        used("CPU, 100 tokens a second", cpu(slow, 10))
         slow.end()
         busy = chat(data, "-m", f"echo:{asked.rate}", words(15_000))
         busy.until(lambda: b"word90" in busy.seen)
@@ -210,7 +243,7 @@ def main() -> None:
         busy.until(lambda: more in busy.seen)
         name = f"key echo, {asked.rate} tokens/s, {asked.waiting:,} waiting"
         shown(name, echoes(busy, asked.keys))
-        print(f"{f'CPU, {asked.rate} tokens a second':<44} {cpu(busy, 5):.2f} %")
+        used(f"CPU, {asked.rate} tokens a second", cpu(busy, 5))
         busy.end()
 
 
