@@ -12,13 +12,13 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 
 from agent_shell import AgentError
+from agent_shell.tools.process import pieces
 
 __all__ = ["run_line"]
 
-_PIECE = 1 << 16
 # Of its output, in bytes: what comes later is read, counted and not kept.
 _KEPT = 1 << 18
 # Between "please end" and the end, in seconds.
@@ -35,7 +35,7 @@ async def run_line(command: str) -> AsyncGenerator[str, None]:
     try:
         decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         room, dropped = _KEPT, 0
-        async for piece in _pieces(process, output):
+        async for piece in pieces(process, output):
             kept, room = piece[:room], max(0, room - len(piece))
             dropped += len(piece) - len(kept)
             if text := decode(kept):
@@ -70,39 +70,6 @@ async def _start(command: str) -> tuple[asyncio.subprocess.Process, int]:
     finally:
         os.close(writing)
     return process, reading
-
-
-async def _pieces(process: asyncio.subprocess.Process, output: int) -> AsyncIterator[bytes]:
-    """What is written until the shell has ended, and what is in the pipe then."""
-    ending = asyncio.ensure_future(process.wait())
-    try:
-        while True:
-            over = ending.done()
-            try:
-                data = os.read(output, _PIECE)
-            except BlockingIOError:
-                if over:
-                    return  # what it left in the background may still hold the pipe
-                await _readable(output, ending)
-                continue
-            if not data:
-                await ending
-                return
-            yield data
-            await asyncio.sleep(0)  # what writes without end keeps nobody else from running
-    finally:
-        ending.cancel()
-
-
-async def _readable(output: int, ending: asyncio.Future[int]) -> None:
-    """Returns when there is something to read, or the shell has ended."""
-    loop = asyncio.get_running_loop()
-    news = loop.create_future()
-    loop.add_reader(output, lambda: None if news.done() else news.set_result(None))
-    try:
-        await asyncio.wait([news, ending], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        loop.remove_reader(output)
 
 
 def _ended(dropped: int, code: int) -> str:

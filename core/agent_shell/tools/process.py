@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Ended", "run"]
+__all__ = ["Ended", "pieces", "run"]
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _PIECE = 1 << 16
@@ -51,7 +51,7 @@ async def run(
         kept, live = _HeadAndTail(), _Live(on_output)
         try:
             async with asyncio.timeout(limit_s):
-                async for piece in _pieces(process, output):
+                async for piece in pieces(process, output):
                     kept.add(piece)
                     live.add(piece)
             late = False
@@ -112,8 +112,11 @@ async def _gone(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _pieces(process: asyncio.subprocess.Process, output: int) -> AsyncGenerator[bytes]:
-    """What is written until it has ended, and what is in the pipe then."""
+async def pieces(process: asyncio.subprocess.Process, output: int) -> AsyncGenerator[bytes]:
+    """What is written until it has ended, and what is in the pipe then.
+
+    `output` is the pipe's descriptor, and does not block.
+    """
     ending = asyncio.ensure_future(process.wait())
     try:
         while True:
