@@ -16,7 +16,19 @@ from agent_shell.events import ToolReturned
 from agent_shell.tools import Approval, Mode
 from providers.house import MODELS, House, Talk, open_engine
 from providers.mending import BROKEN, TASK, project
-from providers.story import Call, Forever, Part, Story, call, request, result, say, user
+from providers.story import (
+    Call,
+    Forever,
+    Garble,
+    Part,
+    Refuse,
+    Story,
+    call,
+    request,
+    result,
+    say,
+    user,
+)
 from providers.wire_server import WireServer
 from support import until
 
@@ -201,3 +213,28 @@ async def test_an_answer_without_an_end_is_cut_off(format: str, endless: Part, t
     assert "the answer was cut off" in first.reason
     grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert grown_mib < 150
+
+
+@each_format
+@pytest.mark.parametrize(
+    "endless", [Garble("x" * 3_000_000), Refuse(500, "x" * 3_000_000)], ids=["line", "error"]
+)
+async def test_a_line_without_an_end_is_left(
+    format: str, endless: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What no event comes out of is bounded in bytes: the queue holds, as when it is cut."""
+    bounding = pytest.importorskip("agent_shell.agents.provider.library.bounding")
+    monkeypatch.setattr(bounding, "_MOST", 1_000_000)
+    story = Story(user(TASK), endless, request(), say("Here."))
+    async with WireServer(story) as server:
+        house = House(server, format, project(tmp_path), tries=1)
+        async with open_engine(house) as engine:
+            talk = Talk(engine.session("s"))
+            await talk.submit(TASK)
+            await talk.session.settled()
+            assert talk.session.hold is not None
+            assert "more than 1,000,000 bytes" in talk.session.hold.detail
+            talk.session.release()
+            receipts = await talk.receipts()
+        await house.close()
+    assert receipts[talk.ids[0]].answer == "Here."

@@ -17,6 +17,7 @@ from pydantic_ai.settings import ModelSettings
 from agent_shell.agents.provider.availability import server_of
 from agent_shell.agents.provider.keys import Key, Secrets, find_key
 from agent_shell.agents.provider.library import conversation
+from agent_shell.agents.provider.library.bounding import bound_answers
 from agent_shell.agents.provider.library.connected import Connection
 from agent_shell.agents.provider.settings import ProviderSettings
 from agent_shell.errors import ModelUnusable
@@ -34,6 +35,7 @@ def connect(settings: ProviderSettings) -> Connection:
     except (exceptions.UserError, ImportError, ValueError) as error:
         raise ModelUnusable(secrets.redact(f"{provider.title} can't be used: {error}")) from None
     _switch_off_retries(model)
+    bound_answers(model)
     window = settings.window or model.profile.get("context_window")
     return Connection(model, settings, secrets, window, _request_settings(settings))
 
