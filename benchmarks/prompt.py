@@ -159,7 +159,7 @@ def llm_prompt(folder: str, runs: int) -> list[float]:
     """Seconds from the start of `llm chat` to its prompt, installed into `folder`."""
     python = str(Path(folder, "venv", "bin", "python"))
     subprocess.run([sys.executable, "-m", "venv", str(Path(folder, "venv"))], check=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "llm"], check=True)
+    subprocess.run([python, "-m", "pip", "install", "-qqq", "llm"], check=True)
     taken = []
     for _ in range(runs + 1):
         start = time.perf_counter()

@@ -20,10 +20,9 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -136,7 +135,8 @@ def _start(scenario: Scenario, folder: Path) -> Watched:
 
 
 def _watched(scenario: Scenario, program: Watched, folder: Path) -> Outcome:
-    _until(lambda: "/help" in program.text(), 30)
+    if not _until(lambda: "/help" in program.text(), 60):
+        raise RuntimeError(f"the program does not start:\n{program.text()}")
     if scenario.terminal == "raw":
         program.type("/raw\r")
     program.type("go\r")
@@ -202,10 +202,11 @@ def _rate(done: Path) -> float:
     return int(tokens) / max(0.001, float(seconds))
 
 
-def _until(holds: Any, limit_s: float) -> None:
+def _until(holds: Callable[[], bool], limit_s: float) -> bool:
     end = time.monotonic() + limit_s
     while not holds() and time.monotonic() < end:
         time.sleep(0.05)
+    return holds()
 
 
 def main() -> int:
