@@ -14,6 +14,7 @@ from agent_shell.events import (
     Event,
     Fact,
     FollowUpAccepted,
+    FollowUpMoved,
     Receipt,
     SessionClosed,
     SessionHeld,
@@ -146,6 +147,12 @@ class InOrder(Check):
     """Turns start in queue order, as the user last arranged it."""
 
     name = "in-order"
+
+    def decided(self, view: View, fact: Fact) -> None:
+        if type(fact) is FollowUpMoved and view.asked_place is not None:
+            place, asked = fact.position, view.asked_place
+            if place > asked or (asked == 1 and place != 1):
+                raise self.broken(f"moved to place {asked}, it is at place {place}")
 
     def before_record(self, view: View, fact: Fact) -> None:
         if type(fact) is not TurnStarted:
@@ -289,6 +296,9 @@ class Live(Check):
 
     def rest(self, world: World) -> None:
         for process, view in world.owned():
+            until = view.held.until if view.held and not view.closed else None
+            if until is not None and not any(t.when() <= until for t in process.loop.timers):
+                raise self.broken(f"the hold is to end at {until}, and no timer will end it")
             if view.closed or view.held or view.lost or process.asleep(view.key):
                 continue
             waits = [k for k in self.w.waits(view) if k.id not in view.held_back]

@@ -91,6 +91,7 @@ class View:
     silent: bool = False  # and that was heard
     refusals: int = 0
     unclean: bool = False  # something was refused, and nothing that came later recorded
+    asked_place: int | None = None  # where its user moves something, at this moment
     spent: int = 0  # turns, since its user released it
     released: int = 0  # by its user, and not yet decided
     guard: int | None = None  # that of the chain

@@ -261,7 +261,10 @@ class World:
         view = self.witness.view(process, key)
         for fact in facts:
             self._check("before_record", view, fact)
-            self.witness.recorded(process, key, [fact])
+            try:
+                self.witness.recorded(process, key, [fact])
+            except Exception as error:  # of facts that contradict each other
+                self.found = self.found or error
 
     def refused(self, process: str, key: str, facts: Sequence[Fact]) -> None:
         """They are not."""
@@ -507,7 +510,11 @@ class World:
             case "remove":
                 session.remove(id)
             case "move":
-                session.move(id, int(args[1]))
+                view.asked_place = int(args[1])
+                try:
+                    session.move(id, view.asked_place)
+                finally:
+                    view.asked_place = None
             case "promote":
                 lane = Lane(args[1])
                 session.promote(id, lane)  # type: ignore[arg-type]

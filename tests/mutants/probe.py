@@ -16,7 +16,7 @@ from explorer.scenes import LARGE, SMALL
 from explorer.search import Report, exhaust, walk
 
 # Each round looks at every scene: first at little of each.
-ROUNDS = ((2, 10), (15, 60), (80, 600))
+ROUNDS = ((2, 10), (15, 60), (40, 250))
 
 
 def main() -> None:
