@@ -170,3 +170,19 @@ def test_ctrl_z_suspends_the_shell(tmp_path: Path) -> None:
         shell.until("❯ draft!")
         shell.type(CTRL_C + CTRL_D)
         assert shell.end() == 0
+
+
+def test_raw_answer_copies_as_it_was_written(tmp_path: Path) -> None:
+    """With `/raw` a paragraph is one line to the terminal: no newline in it, nothing behind it."""
+    paragraph = "A **paragraph** with   blanks, " + "words that go on and on, " * 9 + "to here."
+    with Program("--model", "echo", data=tmp_path) as program:
+        program.until("❯")
+        program.type("/raw" + ENTER)
+        program.until("as they are written")
+        program.type(paragraph + ENTER)
+        program.until("to here.\n❯")
+        program.type(CTRL_D)
+        assert program.end() == 0
+        assert f"{paragraph}\x1b[0m\r\r\n" in program.screen.raw or (
+            f"{paragraph}\r\r\n" in program.screen.raw
+        )
