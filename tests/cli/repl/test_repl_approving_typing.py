@@ -45,7 +45,7 @@ class Asker:
                 yield Delta("done")
                 return
 
-repl.open_model = lambda name, bench: Model(Asker(bench), "asker", "", bench=bench)
+repl.open_model = lambda name, bench, settings: Model(Asker(bench), "asker", "", bench=bench)
 sys.argv = ["agent-shell", "chat", "--journal", "memory"]
 main()
 """
