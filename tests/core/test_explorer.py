@@ -16,7 +16,7 @@ from agent_shell.journal.sqlite import SqliteJournal
 from explorer.scenes import LARGE, SCENES, SMALL
 from explorer.search import exhaust, play, replay, shrink, walk
 from explorer.store import Fold
-from explorer.stories import STORIES
+from explorer.stories import STORIES, scene_of
 from explorer.witness import Broken
 from explorer.world import Scene, World
 
@@ -50,8 +50,7 @@ def test_some_orders_of_a_large_scene(scene: Scene):
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
 def test_what_once_went_wrong(story: str):
     """A schedule that broke an invariant, and was mended."""
-    scene = next(line for line in story.splitlines() if "scene: " in line).split(": ")[1]
-    replay(SCENES[scene], story)
+    replay(SCENES[scene_of(story)], story)
 
 
 def test_pruning_leaves_no_end_out():

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["STORIES"]
+__all__ = ["STORIES", "scene_of"]
+
+
+def scene_of(story: str) -> str:
+    """The name of its scene."""
+    return next(line for line in story.splitlines() if "scene: " in line).split(": ")[1]
+
 
 STORIES = {
     "a release that the journal refused is not told when it can be recorded": """

@@ -32,9 +32,9 @@ LATER = (
     (
         "the engine's tests",
         [
-            "tests/core/test_transitions.py",
-            "tests/core/test_journal_faults.py",
             "tests/core/test_sqlite_journal.py",
+            "tests/core/test_journal_faults.py",
+            "tests/core/test_transitions.py",
             "tests/core/test_session.py",
         ],
     ),
@@ -65,6 +65,8 @@ def judge(fault: Fault, rounds: int = 3, later: Sequence[tuple[str, list[str]]] 
             schedules = int(found["schedules"])
             if found["check"] is not None:
                 return Verdict(str(found["check"]), f"{found['scene']}: {found['seen']}", schedules)
+        else:
+            later = later[::-1]  # the file's own tests are nearest
         for name, paths in later:
             if test := _failing_test(environment, paths):
                 return Verdict(name, test, schedules)
