@@ -31,14 +31,14 @@ class ChatAnswer:
             "system_fingerprint": "fp_0",
         }
         self._counts = bool((body.get("stream_options") or {}).get("include_usage"))
-        self._text = ""
+        self._texts: list[str] = []  # joined at the end: a stream may go on for ever
         self._calls: list[dict[str, Any]] = []
 
     def opening(self) -> Iterator[bytes]:
         yield self._delta({"role": "assistant", "content": "", "refusal": None})
 
     def text(self, text: str) -> Iterator[bytes]:
-        self._text += text
+        self._texts.append(text)
         for word in words(text):
             yield self._delta({"content": word})
 
@@ -64,7 +64,7 @@ class ChatAnswer:
     def whole(self, used: Used, truncated: bool) -> dict[str, Any]:
         message: dict[str, Any] = {
             "role": "assistant",
-            "content": self._text or None,
+            "content": "".join(self._texts) or None,
             "refusal": None,
             "annotations": [],
         }

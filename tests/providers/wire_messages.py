@@ -43,6 +43,7 @@ class MessagesAnswer:
             "stop_sequence": None,
         }
         self._blocks: list[dict[str, Any]] = []
+        self._texts: list[str] = []  # of the last block, joined at its end
         self._open = False  # whether the last block is a text that goes on
         self._pinged = False
 
@@ -56,7 +57,7 @@ class MessagesAnswer:
         if not self._open:
             yield from self._begin({"type": "text", "text": ""})
             self._open = True
-        self._blocks[-1]["text"] += text
+        self._texts.append(text)
         for word in words(text):
             yield self._delta({"type": "text_delta", "text": word})
 
@@ -79,6 +80,7 @@ class MessagesAnswer:
         yield _event("message_stop")
 
     def whole(self, used: Used, truncated: bool) -> dict[str, Any]:
+        self._close()
         head = {**self._head, "stop_reason": self._reason(truncated)}
         return {**head, "content": self._blocks, "usage": _usage(used)}
 
@@ -95,8 +97,14 @@ class MessagesAnswer:
 
     def _end_text(self) -> Iterator[bytes]:
         if self._open:
-            self._open = False
+            self._close()
             yield _event("content_block_stop", index=len(self._blocks) - 1)
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            self._blocks[-1]["text"] = "".join(self._texts)
+            self._texts = []
 
     def _reason(self, truncated: bool) -> str:
         used = any(block["type"] == "tool_use" for block in self._blocks)

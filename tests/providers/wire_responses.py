@@ -41,6 +41,7 @@ class ResponsesAnswer:
         }
         self._sequence = 0
         self._items: list[dict[str, Any]] = []
+        self._texts: list[str] = []  # of the last message, joined at its end
         self._open = False  # whether the last item is a message that goes on
 
     def opening(self) -> Iterator[bytes]:
@@ -51,7 +52,7 @@ class ResponsesAnswer:
         if not self._open:
             yield from self._begin_message()
         item = self._items[-1]
-        item["content"][0]["text"] += text
+        self._texts.append(text)
         for word in words(text):
             yield self._event(
                 "response.output_text.delta", **self._part_of(item), delta=word, logprobs=[]
@@ -89,6 +90,7 @@ class ResponsesAnswer:
         yield self._event(kind, response=self.whole(used, truncated))
 
     def whole(self, used: Used, truncated: bool) -> dict[str, Any]:
+        self._close()
         response = self._response("incomplete" if truncated else "completed", used)
         if truncated:
             response["incomplete_details"] = {"reason": "max_output_tokens"}
@@ -113,7 +115,7 @@ class ResponsesAnswer:
     def _end_message(self) -> Iterator[bytes]:
         if not self._open:
             return
-        self._open = False
+        self._close()
         item = self._items[-1]
         part = item["content"][0]
         place = self._part_of(item)
@@ -121,6 +123,12 @@ class ResponsesAnswer:
         yield self._event("response.content_part.done", **place, part=part)
         index = place["output_index"]
         yield self._event("response.output_item.done", output_index=index, item=item)
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            self._items[-1]["content"][0]["text"] = "".join(self._texts)
+            self._texts = []
 
     def _part_of(self, item: dict[str, Any]) -> dict[str, Any]:
         return {"item_id": item["id"], "output_index": len(self._items) - 1, "content_index": 0}
