@@ -112,7 +112,7 @@ def main() -> int:
 
 
 def _line(verdict: Verdict) -> str:
-    after = f"after {verdict.schedules:,} schedule{'s' if verdict.schedules > 1 else ''}"
+    after = f"after {verdict.schedules:,} schedule{'' if verdict.schedules == 1 else 's'}"
     if verdict.check is None:
         return f"SURVIVES, {after}"
     return f"{verdict.check} ({verdict.where}), {after}"
