@@ -50,6 +50,7 @@ class Verb(enum.StrEnum):
     TOOLS = "tools"
     BTW = "btw"
     MODEL = "model"
+    COMPACT = "compact"
     RAW = "raw"
     COPY = "copy"
     EXPORT = "export"
@@ -99,6 +100,7 @@ COMMANDS = (
     Command(Verb.TOOLS, "list the tools, and what they may do without a question"),
     Command(Verb.BTW, "ask beside the running turn, without a trace in the session", "QUESTION"),
     Command(Verb.MODEL, "what answers; with a name, another from here on", "[NAME]", queued=True),
+    Command(Verb.COMPACT, "whether older turns are told as a summary; on or off", "[HOW]"),
     Command(Verb.RAW, "show answers as they are written, or as Markdown again"),
     Command(Verb.COPY, "put an answer on the clipboard, by default the last", "[N]"),
     Command(Verb.EXPORT, "write the session to a file: .md, .html or .json", "[FILE]"),

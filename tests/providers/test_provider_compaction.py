@@ -141,3 +141,18 @@ async def test_the_budget_is_looked_at_before_each_request():
         assert len(server.asked) == 1
     assert isinstance(done.error, BudgetSpent)
     assert [m["kind"] for m in done.messages] == ["request", "response", "request"]
+
+
+async def test_summaries_can_be_undone_while_the_shell_runs():
+    """Without `compact` the turns are told again, all of them; with it, the summary again."""
+    script = Story(request(), say("SUMMARY"), request(), say("one"), request(), say("two"))
+    async with WireServer(script) as server:
+        agent = agent_for(server, MODEL, window=1_200)
+        first = await run(agent, HandTurn("and now?", past=turns(8), number=9))
+        kept = Exchange("f1", 9, "and now?", "one", State.ANSWERED, messages=first.messages)
+        agent.compact = False
+        second = await run(agent, HandTurn("more", past=[*turns(8), kept], id="f2", number=10))
+        told = "\n".join(said.text for said in server.asked[-1].said)
+    assert second.error is None
+    assert "SUMMARY" not in told
+    assert "question 1" in told

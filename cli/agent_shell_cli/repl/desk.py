@@ -144,6 +144,8 @@ class Desk:
                 self._speaker.say(keys_text())
             case Verb.RAW:
                 self._toggle_raw()
+            case Verb.COMPACT:
+                self._speaker.say(self._switch.compact(call.text))
             case Verb.TOOLS:
                 bench = self._switch.bench
                 without = f"{self._switch.name} uses no tools; models of providers do"

@@ -12,6 +12,8 @@ from agent_shell_cli.workbench import Workbench
 
 __all__ = ["Switch"]
 
+_HOW = {"": True, "on": True, "off": False}
+
 
 class Switch:
     """Has `dispatch` ask one model at a time, which is loaded and let go of here.
@@ -53,6 +55,21 @@ class Switch:
     def agent(self) -> Agent:
         """What answers."""
         return self._model.agent
+
+    def compact(self, how: str) -> str:
+        """Sets by `how`, "on", "off" or "", whether older turns are told as a summary."""
+        # Imported here: it is not wanted before the prompt stands.
+        from agent_shell.agents.provider import ProviderAgent
+
+        agent = self.agent
+        if not isinstance(agent, ProviderAgent):
+            return f"{self.name} makes no summaries; models of providers do"
+        if how not in _HOW:
+            return f"/compact takes on or off, not {how!r}"
+        agent.compact = _HOW[how] if how else agent.compact
+        if agent.compact:
+            return "older turns are told as a summary when the model's window is nearly full"
+        return "every turn is told to the model again, and no summary is made"
 
     def start(self, on_progress: Callable[[str], None]) -> None:
         """Loads it in the background; `on_progress` gets a line to show, "" at the end."""

@@ -20,7 +20,9 @@ __all__ = ["ProviderAgent"]
 class ProviderAgent:
     """Answers with a model of a provider, for any number of sessions at once.
 
-    `sleep` is what the pauses between two tries of a request are spent in.
+    `sleep` is what the pauses between two tries of a request are spent in. `compact`, which
+    can be changed at any time, is whether older turns are told as a summary: without it no
+    summary is made or heeded, and the model is told every turn again.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class ProviderAgent:
         self.name = str(settings.model)
         self.settings = settings
         self.on_progress = on_progress
+        self.compact = settings.compact
         self._sleep = sleep
         self._loading: asyncio.Future[Connection] | None = None
 
@@ -45,7 +48,7 @@ class ProviderAgent:
 
     async def run(self, turn: Turn) -> AsyncIterator[AgentEvent]:
         """Answers the turn."""
-        connection = await self._connected()
+        connection = (await self._connected()).compacting(self.compact)
         async with contextlib.aclosing(converse(connection, turn, self._sleep)) as events:
             async for event in events:
                 yield event

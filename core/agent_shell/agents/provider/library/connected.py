@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
@@ -23,6 +23,12 @@ class Connection:
     secrets: Secrets
     window: int | None
     request_settings: ModelSettings
+
+    def compacting(self, compact: bool) -> Connection:
+        """The same, with or without summaries of older turns."""
+        if compact == self.settings.compact:
+            return self
+        return replace(self, settings=replace(self.settings, compact=compact))
 
     async def close(self) -> None:
         """Closes what it holds open."""

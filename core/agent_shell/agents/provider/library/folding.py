@@ -83,7 +83,8 @@ class Fold:
         yield Messages([marker(self.summary)])
         yield Notice(
             f"The model is told a summary of the turns up to {self.summary.through} from here on. "
-            "The session keeps them all: with compact = false it is told them again."
+            "The session keeps them all: /compact off, or compact = false in the configuration, "
+            "has it told them again."
         )
 
     def _asked(self) -> AsyncGenerator[Delta | Notice | ModelResponse]:
