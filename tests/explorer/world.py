@@ -440,6 +440,8 @@ class World:
             view = self.witness.view(process.name, key)
             if session.waiting_count:
                 view.hold_due, view.causes = "it was restored", {HoldReason.RESTORED}
+            if not self.owns(process, key):
+                return  # it was stopped meanwhile, and another has it
             found = [f.id for f in session.waiting]
             for check in self.checks:
                 if isinstance(check, CrashSafe):
