@@ -15,8 +15,8 @@ Line = tuple[str, str]
 # Style classes, each with a text that has no newline.
 Row = list[tuple[str, str]]
 
-# Behind which an address or a path can be cut with no word of it in two.
-_MARKS = frozenset("/.-_?&=:,;#")
+# Behind which an address, a path or a tag can be cut with no word of it in two.
+_MARKS = frozenset("/.-_?&=:,;#>")
 _JOINER = "\u200d"
 # Asks for the picture of the character before it, which may be twice as wide.
 _PICTURE = "\ufe0f"
@@ -75,7 +75,7 @@ def row_starts(line: str, width: int) -> list[int]:
 
 def _in_word(line: str, start: int, end: int) -> int:
     """Where a word that is too long is cut: behind a mark, as in addresses, where one is near."""
-    for place in range(end, start + (end - start) // 2, -1):
+    for place in range(end, start + (end - start) // 3, -1):
         if line[place - 1] in _MARKS:
             return place
     return end
