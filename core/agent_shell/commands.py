@@ -164,13 +164,14 @@ class Unwritten:
 
     The inputs `ids` were not accepted; the start of turn `turn` did not happen.
     `merges` are, in order, ids and what was joined to their texts, of those inputs
-    that were merged.
+    that were merged. `moved` were given places that are not recorded either.
     """
 
     ids: frozenset[str]
     turn: int | None
     reason: str
     merges: tuple[tuple[str, str], ...] = ()
+    moved: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

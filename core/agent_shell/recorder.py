@@ -17,6 +17,7 @@ from agent_shell.commands import Unwritten
 from agent_shell.events import (
     Fact,
     FollowUpAccepted,
+    FollowUpMoved,
     Receipt,
     SessionClosed,
     SessionHeld,
@@ -148,12 +149,20 @@ class Recorder:
     def _refused(self, batch: list[Fact], told: list[Fact], reason: str) -> None:
         ids = frozenset(f.id for f in batch if type(f) is FollowUpAccepted)
         starts = [f.turn for f in batch if type(f) is TurnStarted]
-        undone = Unwritten(ids, starts[-1] if starts else None, reason, _merges(batch, ids))
+        refused = [*(self._backlog or ()), *batch]
+        undone = Unwritten(
+            ids, starts[-1] if starts else None, reason, _merges(batch, ids), _moved(refused)
+        )
         said = self._session.unwritten(undone)
-        self._backlog = [*_kept([*(self._backlog or ()), *batch], ids), *said]
+        self._backlog = [*_kept(refused, ids), *said]
         self._untold = _kept([*(self._untold or ()), *told], ids)
         # These are told unrecorded: it is the journal's failure that they tell of.
-        self._session.told(said)
+        if self._under_way is None:
+            self._session.told(said)
+        else:
+            # It was refused at once: what was decided before it is told before it.
+            before, before_told, ticket = self._under_way[-1]
+            self._under_way[-1] = (before, [*before_told, *said], ticket)
 
 
 def _failed(ticket: asyncio.Future[None]) -> bool:
@@ -166,11 +175,21 @@ def _merges(refused: list[Fact], ids: frozenset[str]) -> tuple[tuple[str, str], 
     return tuple((fact.reason, texts[fact.id]) for fact in merged if fact.id in ids)
 
 
+def _moved(refused: list[Fact]) -> frozenset[str]:
+    """What was given a place: by a move, or by a turn's end that puts it back to the head."""
+    return frozenset(
+        fact.id
+        for fact in refused
+        if type(fact) is FollowUpMoved or (type(fact) is TurnEnded and fact.state is State.QUEUED)
+    )
+
+
 def _kept(refused: list[Fact], ids: frozenset[str]) -> list[Fact]:
     """What is still true of a refused batch: not its acceptances and starts, and no hold.
 
     For whatever held or released the session, it holds for the journal now. Nor is
-    the text of an input that another one was to be joined to.
+    the text of an input that another one was to be joined to, nor any place: what was
+    refused had counted there, so all places are told anew.
     """
     starts = {fact.turn for fact in refused if type(fact) is TurnStarted}
     edits = {
@@ -181,7 +200,7 @@ def _kept(refused: list[Fact], ids: frozenset[str]) -> list[Fact]:
     return [
         fact
         for fact in refused
-        if type(fact) not in (TurnStarted, SessionHeld, SessionReleased)
+        if type(fact) not in (TurnStarted, FollowUpMoved, SessionHeld, SessionReleased)
         and not (type(fact) is TurnEnded and fact.turn in starts)
         and id(fact) not in edits
         and getattr(fact, "id", None) not in ids

@@ -382,12 +382,14 @@ class Session:
 
     def keep_partial(self, turn: int, id: str, text: str) -> None:
         """Records a piece of the answer, for the case of a crash."""
+        self._recorder.hear()  # what was refused comes before what is recorded now
         if self._recorder.lost is None:
             # Not told: its words have gone out as deltas.
             self._recorder.record([TurnPartial(self.key, self.now(), turn, id, text)], told=[])
 
     def keep_messages(self, turn: int, id: str, messages: Sequence[Mapping[str, Any]]) -> None:
         """Records what the model's history has more of this turn."""
+        self._recorder.hear()
         if messages and self._recorder.lost is None:
             self._recorder.record([TurnMessages(self.key, self.now(), turn, id, messages)], told=[])
 

@@ -441,29 +441,45 @@ def _unwritten(state: SessionState, command: Unwritten, now: float) -> list[Effe
     if turn is not None:
         kept = tuple(f for f in turn.inbox if f.id not in command.ids)
         steered, turn.inbox = len(turn.inbox) - len(kept), kept
-    moved: list[Effect] = []
+    moved = set(command.moved)
     if turn is not None and turn.number == command.turn:
+        # It may have started from further behind, past what was held back.
+        moved |= {turn.follow_up.id, *(f.id for f in turn.inbox)}
         state.turn = None
-        follow_up, place = turn.follow_up, _behind_late(state)
-        state.queue.appendleft(follow_up)
-        moved = _enqueue_steers(state, turn, now, place + 1)
-        if follow_up.id not in command.ids:
-            # It may have started from further behind, past what was held back.
-            moved.insert(0, FollowUpMoved(state.key, now, follow_up.id, 1, follow_up.lane))
+        place = _behind_late(state) + 1
+        state.queue.appendleft(turn.follow_up)
+        _enqueue_steers(state, turn, now, place)
+    head = 0
     if command.ids:
         found = steered + _drop(state, command.ids)
         state.beyond -= min(state.beyond, len(command.ids) - found)
         # An interrupt that was refused had moved the steers to behind itself.
-        late = itertools.islice(state.queue, _behind_late(state))
-        moved += [FollowUpMoved(state.key, now, f.id, at, f.lane) for at, f in enumerate(late, 1)]
-    moved += _unmerge(state, command, now)
+        head = _behind_late(state)
+    effects = [*_places(state, moved, head, now), *_unmerge(state, command, now)]
     hold = Hold(HoldReason.JOURNAL, command.reason)
     if state.phase is Phase.CLOSED:
         return []
-    effects = [*moved, *_hold(state, hold, now)]
+    effects += _hold(state, hold, now)
     if state.turn is None:
         effects += _advance(state, now)
     return effects
+
+
+def _places(state: SessionState, moved: set[str], head: int, now: float) -> list[Effect]:
+    """Where those stand that were `moved`, as one who knows only what is recorded has to hear it.
+
+    Each place counts those before it, so all of them are told, from the first to the last
+    that was moved, and at least the `head` of the queue.
+    """
+    behind = enumerate(reversed(state.queue))
+    count = next((len(state.queue) - at for at, f in behind if f.id in moved), 0)
+    told = itertools.islice(state.queue, max(head, count))
+    inbox = state.turn.inbox if state.turn is not None else ()
+    steering = [(0, follow_up) for follow_up in inbox if follow_up.id in moved]
+    return [
+        FollowUpMoved(state.key, now, follow_up.id, at, follow_up.lane)
+        for at, follow_up in [*steering, *enumerate(told, 1)]
+    ]
 
 
 def _unmerge(state: SessionState, command: Unwritten, now: float) -> list[Effect]:

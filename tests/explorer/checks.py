@@ -150,7 +150,12 @@ class InOrder(Check):
 
     def decided(self, view: View, fact: Fact) -> None:
         if type(fact) is FollowUpMoved and view.asked_place is not None:
-            place, asked = fact.position, view.asked_place
+            # The last of them counts: before it, places that were refused are told anew.
+            view.came_to = (view.asked_place, fact.position)
+
+    def step(self, world: World) -> None:
+        for view in self.w.views.values():
+            (asked, place), view.came_to = view.came_to or (1, 1), None
             if place > asked or (asked == 1 and place != 1):
                 raise self.broken(f"moved to place {asked}, it is at place {place}")
 

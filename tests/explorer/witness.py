@@ -92,6 +92,7 @@ class View:
     refusals: int = 0
     unclean: bool = False  # something was refused, and nothing that came later recorded
     asked_place: int | None = None  # where its user moves something, at this moment
+    came_to: tuple[int, int] | None = None  # the place asked for in this step, and the one decided
     spent: int = 0  # turns, since its user released it
     released: int = 0  # by its user, and not yet decided
     guard: int | None = None  # that of the chain

@@ -138,12 +138,13 @@ class ArrangedOrder:
         self._running, self._begun, self._stopping = slot, True, False
 
     def steered(self, ids: Sequence[str]) -> None:
-        """The running turn took in `ids`."""
-        expected, self._inbox = self._inbox, []
-        same = len(expected) == len(ids) and all(
-            (slot.id or id) == id for slot, id in zip(expected, ids, strict=True)
+        """The running turn took in `ids`: the first that steer it, and all that are accepted."""
+        taken, self._inbox = self._inbox[: len(ids)], self._inbox[len(ids) :]
+        same = len(taken) == len(ids) and all(
+            (slot.id or id) == id for slot, id in zip(taken, ids, strict=True)
         )
-        self._wrong += not same
+        # What is left the journal might still refuse: so nobody was told that it is accepted.
+        self._wrong += not same or any(slot.id is not None for slot in self._inbox)
 
     def over(self, *, failed: bool = False) -> None:
         """The agent is done, by itself or because it was stopped."""
