@@ -102,8 +102,11 @@ class ManualJournal(MemoryJournal):
         super().__init__()
         self.pending: list[tuple[str, list[Fact], asyncio.Future[None]]] = []
         self.committed: list[Fact] = []
+        self.broken = False  # whether `append` raises
 
     def append(self, session_key: str, facts: Sequence[Fact]) -> asyncio.Future[None]:  # type: ignore[override]
+        if self.broken:
+            raise OSError("the journal is broken")
         ticket: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.pending.append((session_key, list(facts), ticket))
         return ticket

@@ -10,7 +10,9 @@ from agent_shell import EchoAgent, HoldReason, JournalError, Lane, MemoryJournal
 from agent_shell.events import (
     FollowUpAccepted,
     FollowUpEdited,
+    FollowUpMoved,
     Receipt,
+    SessionHeld,
     TurnEnded,
     TurnStarted,
 )
@@ -93,6 +95,50 @@ class TestLateCommits:
         assert session.hold.reason is HoldReason.JOURNAL
         assert agent.steps == []
         assert watch.types() == ["session.held", "follow_up.rejected"]
+
+    async def test_places_that_counted_a_refused_input_are_told_anew(self):
+        """What the record is given after a refusal leads to the order that the session has."""
+        journal = ManualJournal()
+        _, session = new_session(StepAgent(), journal=journal)
+        session.put_on_hold()
+        submits = [asyncio.create_task(session.submit(text)) for text in "abg"]
+        await until(lambda: len(journal.pending) == 4)
+        for _ in range(4):
+            journal.commit()
+        a, b, g = [accepted.id for accepted in await asyncio.gather(*submits)]
+        late = asyncio.create_task(session.submit("x", lane=Lane.INTERRUPT))
+        await until(lambda: bool(journal.pending))
+        session.move(g, 2)
+        journal.fail()
+        journal.fail()
+        with pytest.raises(JournalError):
+            await late
+        assert [f.id for f in session.waiting] == [g, a, b]
+        session.edit(a, "other")
+        recorded = [a, b, g]
+        for fact in journal.pending[-1][1]:
+            if type(fact) is FollowUpMoved:
+                recorded.remove(fact.id)
+                recorded.insert(fact.position - 1, fact.id)
+        assert recorded == [g, a, b]
+
+    async def test_a_refusal_that_comes_at_once_is_told_behind_what_came_before_it(self):
+        """Who watches sees the hold for the journal last, as the session has it."""
+        journal = ManualJournal()
+        engine, session = new_session(StepAgent(), journal=journal)
+        watch = Watch(engine.observe())
+        session.put_on_hold()
+        session.release()
+        journal.broken = True
+        with pytest.raises(JournalError):
+            await session.submit("a")
+        journal.commit()
+        journal.commit()
+        await until(lambda: len(watch.types()) >= 4)
+        assert watch.of(SessionHeld)[-1].reason is HoldReason.JOURNAL
+        assert watch.types().index("session.released") < len(watch.types()) - 1
+        assert session.hold is not None
+        assert session.hold.reason is HoldReason.JOURNAL
 
     async def test_a_receipt_that_was_refused_is_recorded_with_the_next_batch(self):
         """What has happened is kept until the journal takes it; the queue is held meanwhile."""

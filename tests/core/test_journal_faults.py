@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from agent_shell import (
     HoldReason,
     IdConflict,
     JournalError,
+    Lane,
     Phase,
     Session,
     State,
@@ -230,3 +232,29 @@ async def test_a_look_beyond_the_window_is_of_the_moment_at_which_it_was_wanted(
     assert session.waiting_count == 6
     await engine.close(drain=False)
     await journal.close()
+
+
+class TestBehindARefusal:
+    """What was handed over before anybody knew of the refusal."""
+
+    async def test_nothing_is_written_behind_what_was_refused(self, tmp_path: Path):
+        """A batch that comes before the refusal is heard rests on it, and is refused with it."""
+        async with opened(tmp_path, StepAgent()) as file:
+            await file.fill()
+            answers = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
+            before = len(answers)
+            large = file.journal.append("s", [accepted("large", "x" * 200_000)])
+            while len(answers) == before:  # in this one step the loop can hear of nothing
+                os.sched_yield()
+            small = file.journal.append("s", [accepted("small", "x")])
+            assert large is not None
+            assert small is not None
+            for refused in (large, small):
+                with pytest.raises(JournalError, match="full"):
+                    await refused
+            assert await file.journal.entries("s") == []
+            await file.make_room()
+
+
+def accepted(id: str, text: str) -> FollowUpAccepted:
+    return FollowUpAccepted("s", 1.0, id, text, Lane.QUEUE, "user", 1)

@@ -394,19 +394,16 @@ FAULTS = [
         "a turn whose start was refused is lost",
         (
             DECIDE,
-            """\
-        state.queue.appendleft(follow_up)
-        moved = \
-""",
-            "        moved = ",
+            "        state.queue.appendleft(turn.follow_up)\n",
+            "",
         ),
     ),
     Fault(
         "a merge that was refused leaves its text",
         (
             DECIDE,
-            "    moved += _unmerge(state, command, now)\n",
-            "",
+            "[*_places(state, moved, head, now), *_unmerge(state, command, now)]",
+            "_places(state, moved, head, now)",
         ),
     ),
     Fault(
@@ -432,15 +429,31 @@ FAULTS = [
         "a release that was refused is told later",
         (
             RECORDER,
-            "        if type(fact) not in (TurnStarted, SessionHeld, SessionReleased)\n",
-            "        if type(fact) not in (TurnStarted, SessionHeld)\n",
+            "(TurnStarted, FollowUpMoved, SessionHeld, SessionReleased)\n",
+            "(TurnStarted, FollowUpMoved, SessionHeld)\n",
+        ),
+    ),
+    Fault(
+        "places that counted what was refused are not told anew",
+        (
+            RECORDER,
+            "_merges(batch, ids), _moved(refused)",
+            "_merges(batch, ids)",
+        ),
+    ),
+    Fault(
+        "a refusal that comes at once is told before what came before it",
+        (
+            RECORDER,
+            "        if self._under_way is None:\n            self._session.told(said)\n",
+            "        if True:\n            self._session.told(said)\n",
         ),
     ),
     Fault(
         "what was refused is never tried again",
         (
             RECORDER,
-            "        self._backlog = [*_kept([*(self._backlog or ()), *batch], ids), *said]\n",
+            "        self._backlog = [*_kept(refused, ids), *said]\n",
             "        self._backlog = list(said)\n",
         ),
     ),

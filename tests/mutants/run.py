@@ -36,6 +36,7 @@ LATER = (
             "tests/core/test_journal_faults.py",
             "tests/core/test_transitions.py",
             "tests/core/test_session.py",
+            "tests/core/test_journal.py",
         ],
     ),
 )

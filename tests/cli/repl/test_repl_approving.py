@@ -202,7 +202,7 @@ async def test_what_can_not_be_kept_is_said(
         worker.ask(MAKE)
         await shell.until(READY)
         shell.type(ALWAYS)
-        await shell.until("allowed in this session: run make test *; it can't be kept", "/file: ")
+        await shell.until("allowed in this session: run make test *; it can't be kept", "/file:")
         assert worker.answers == ["allowed"]
 
 
