@@ -64,6 +64,7 @@ async def serve(engine: Engine, reader: asyncio.StreamReader, writer: asyncio.St
         lengths = [line[15:] for line in head if line.lower().startswith("content-length:")]
         length = int(lengths[0]) if lengths else 0
         if not 0 <= length <= LIMIT:
+            await pass_over(reader, min(length, 16 * LIMIT))
             raise TooLarge(f"a body has at most {LIMIT:,} bytes")
         status, found = await answer(engine, method, path, await reader.readexactly(length))
     except NotWaiting as error:
@@ -80,6 +81,12 @@ async def serve(engine: Engine, reader: asyncio.StreamReader, writer: asyncio.St
     )
     await writer.drain()
     writer.close()
+
+
+async def pass_over(reader: asyncio.StreamReader, length: int) -> None:
+    """Reads what is refused: who is cut off while sending would not see the answer."""
+    while length > 0 and (piece := await reader.read(min(length, 1 << 16))):
+        length -= len(piece)
 
 
 async def main(path: Path, port: int) -> None:

@@ -146,7 +146,8 @@ async def test_what_a_tool_started_ends_with_its_turn(format: str, tmp_path: Pat
     folder = project(tmp_path)
     script = f"stay-{folder.parent.name}-{folder.name}-{format}.py"  # no other process has it
     (folder / script).write_text(STAYING)
-    run = f"{sys.executable} {script}"
+    # The interpreter itself: a virtual environment below /tmp is not there in a sandbox.
+    run = f"{Path(sys.executable).resolve()} {script}"
     command = f"(({run} &) &); (setsid nohup {run} >/dev/null 2>&1 &); {run}; true"
     story = Story(user(TASK), call("shell", command=command), user("NOTE next"), say("Heard."))
     async with WireServer(story) as server:
