@@ -20,7 +20,7 @@ from agent_shell_cli.repl.restored import (
     past,
     restored,
 )
-from agent_shell_cli.repl.router import Call
+from agent_shell_cli.repl.router import PROMPT_SENDER, Call
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.view import View, counted
 from agent_shell_cli.verbs import Verb
@@ -87,7 +87,9 @@ class Owner:
             self._speaker.show([cut_off_mark(self._choice)])
         else:
             number = self._view.number(cut_off.id)
-            self._speaker.show(cut_off_blocks(cut_off, number, self._choice))
+            raw = self._view.raw or cut_off.sender == PROMPT_SENDER
+            width = self._speaker.width
+            self._speaker.show(cut_off_blocks(cut_off, number, self._choice, width, raw=raw))
         if self._choice is OnInterrupted.RETRY:
             self.session.release()
         elif self._choice is OnInterrupted.SKIP:

@@ -10,14 +10,17 @@ from agent_shell.agents.base import Exchange
 from agent_shell_cli.options import ChatOptions, OnInterrupted
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.look import Look
-from agent_shell_cli.repl.view import Block, Kind, counted, shown
+from agent_shell_cli.repl.stream import Stream
+from agent_shell_cli.repl.view import Block, Kind, counted, shown, tail_rows
 
 __all__ = ["PAST_TURNS", "cut_off_blocks", "kept", "past", "restored"]
 
 PAST_TURNS = 3
 _PAST_LINES = 4
-# Of what a turn had produced when it was cut off: the end, where it is long.
+# Of what a turn had produced when it was cut off: the end, where it is long; and as much
+# before it is looked at for what is open there.
 _CUT_OFF_CHARACTERS = 4000
+_LOOKED_AT_CHARACTERS = 1 << 18
 
 _CHOICES = {
     OnInterrupted.ASK: "/retry (or Enter) runs it again, /skip drops it",
@@ -31,15 +34,29 @@ def past(exchanges: Sequence[Exchange], look: Look) -> str:
     return "\n\n".join(_exchange(exchange, look) for exchange in exchanges)
 
 
-def cut_off_blocks(cut_off: Exchange, number: int, choice: OnInterrupted) -> list[Block]:
-    """The turn that was cut off, with what it had produced."""
-    answer = shown(cut_off.answer[-_CUT_OFF_CHARACTERS:])
-    if len(cut_off.answer) > _CUT_OFF_CHARACTERS:
-        answer = f"…{answer}"
+def cut_off_blocks(
+    cut_off: Exchange, number: int, choice: OnInterrupted, width: int, *, raw: bool
+) -> list[Block]:
+    """The turn that was cut off, with what it had produced, as its live answer would stand there.
+
+    In rows of `width` cells; `raw` shows it as written.
+    """
     blocks = [Block(Kind.HEADING, printable_line(cut_off.text), number)]
-    if answer:
-        blocks.append(Block(Kind.ANSWER, answer))
-    return [*blocks, cut_off_mark(choice)]
+    return [*blocks, *_end_of(cut_off.answer, width, raw=raw), cut_off_mark(choice)]
+
+
+def _end_of(answer: str, width: int, *, raw: bool) -> list[Block]:
+    text = shown(answer[-_LOOKED_AT_CHARACTERS:])
+    stream, rows = Stream(), tail_rows(width)
+    stream.raw = raw
+    stream.feed(text[:-_CUT_OFF_CHARACTERS])
+    passed = sum(len(piece.text) for piece in stream.take(width, rows))
+    passed += max(0, len(answer) - _LOOKED_AT_CHARACTERS)
+    stream.feed(text[-_CUT_OFF_CHARACTERS:])
+    pieces = [*stream.take(width, rows), *stream.end()]
+    said = [Block(Kind.ANSWER, piece.text, carry=piece.carry) for piece in pieces]
+    before = f"… behind {counted(passed, 'character')} more"
+    return [Block(Kind.NOTE, before), *said] if passed else said
 
 
 def cut_off_mark(choice: OnInterrupted) -> Block:

@@ -25,6 +25,11 @@ class Speaker:
         self._view = view
         self._renderer = renderer
 
+    @property
+    def width(self) -> int:
+        """The cells of a row that are used."""
+        return self._renderer.width
+
     def refresh(self) -> None:
         """Something that is shown has changed."""
         self._renderer.touch()
@@ -70,7 +75,7 @@ class Speaker:
     def listing(self, waiting: Sequence[FollowUp], count: int, limit: int) -> str:
         """At most `limit` of what waits, one a line; `count` is how many there are in all."""
         lines = [
-            waiting_line(self._view.number(f.id), f.text, self.look, self._renderer.width)
+            waiting_line(self._view.number(f.id), f.text, self.look, self.width)
             for f in islice(waiting, limit)
         ]
         if count > len(lines):
