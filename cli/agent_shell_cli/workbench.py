@@ -85,13 +85,14 @@ class Workbench:
         return problems if toolset is None else [*problems, *toolset.take_problems()]
 
     async def listing(self) -> str:
-        """The tools, a line each, with what they may do; where instructions come from."""
+        """The tools, a line each, with what they may do; what is missing; what is heeded."""
         tools = await self.tools()
         width = max((len(tool.name) for tool in tools), default=0)
         lines = [
             f"  {tool.name:<{width}}  {_MAY[self.mode, tool.need]}: {_first(tool)}"
             for tool in tools
         ]
+        lines += [f"  {problem}" for problem in self.take_problems()]
         return "\n".join([*lines, *(f"  heeds {path}" for path in self._sources)])
 
     async def close(self) -> None:

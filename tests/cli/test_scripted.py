@@ -257,6 +257,36 @@ def test_a_terminal_gets_nothing_that_it_would_obey() -> None:
     assert (done.returncode, shown) == (0, "a␛[2Jb<U+202E>c\r\n")
 
 
+_IN_A_LINE = """
+import asyncio
+from agent_shell_cli.scripted.writer import STDERR, STDOUT, Writer
+
+async def main():
+    writer = Writer(lambda fd, error: None)
+    for fd, text in [(STDOUT, "half"), (STDERR, "said\\n"), (STDOUT, "done\\n"), (STDERR, "end\\n")]:
+        writer.write(fd, text)
+    await writer.close()
+
+asyncio.run(main())
+"""
+
+
+def test_on_a_screen_what_is_said_has_lines_of_its_own() -> None:
+    """A message in the middle of an answer's line begins a new one, if both are a terminal."""
+    ours, theirs = pty.openpty()
+    writes = [program()[0], "-c", _IN_A_LINE]
+    subprocess.run(writes, stdout=theirs, stderr=theirs, check=True, env=environment())
+    both = os.read(ours, 1000).decode()
+    piped = subprocess.run(
+        writes, stdout=subprocess.PIPE, stderr=theirs, check=True, env=environment()
+    )
+    said = os.read(ours, 1000).decode()
+    os.close(ours)
+    os.close(theirs)
+    assert both == "half\r\nsaid\r\ndone\r\nend\r\n"
+    assert (piped.stdout, said) == (b"halfdone\n", "said\r\nend\r\n")
+
+
 def test_every_event_of_a_stream_is_of_the_schema() -> None:
     """--output stream-json gives one event a line, numbered from 1, each as the schema has it."""
     ended = chat("--output", "stream-json", input=b"a\nb\xff\nc\n")

@@ -31,10 +31,10 @@ def test_a_failure_can_end_the_run(on_failure: str) -> None:
 
 
 def test_an_unreachable_model_ends_the_run() -> None:
-    """Where the model can't be reached nothing is consumed, and the exit code is 4."""
+    """Where the model can't be used nothing is consumed, and the exit code is 4."""
     ended = with_agent("unreachable", input=b"a\ngone\nc\n")
     assert (ended.code, ended.lines) == (4, ["a"])
-    assert "the model can't be reached: nobody answers the phone" in ended.err
+    assert "the model can't be used: nobody answers the phone" in ended.err
     assert "2 follow-ups are left in the queue" in ended.err
 
 

@@ -163,3 +163,11 @@ async def test_a_call_of_a_servers_tool_asks(tmp_path: Path) -> None:
     result = await bench.call("here__add", {"a": 1, "b": 2}, session="s", call="1")
     assert (result.text, person.asked) == ("3", ['here: add {"a": 1, "b": 2}'])
     await bench.close()
+
+
+async def test_a_server_that_is_missing_is_listed_with_its_reason(tmp_path: Path) -> None:
+    """Who looks for its tools in the list learns there why they are not in it."""
+    bench = Workbench(project(tmp_path), "ask", mcp={"here": {"command": "no-such-program"}})
+    assert "the MCP server here has ended" in await bench.listing()
+    assert bench.take_problems() == []
+    await bench.close()

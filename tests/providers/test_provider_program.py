@@ -120,5 +120,5 @@ async def test_a_server_that_is_not_there_ends_the_run(tmp_path: Path):
         pass
     ended = await chat(server, tmp_path, lines="one\ntwo\n")
     assert ended.code == 4
-    assert "can't be reached" in ended.err
+    assert "can't be used" in ended.err
     assert ended.err.count("trying again") == 2

@@ -98,6 +98,16 @@ async def test_a_server_that_dies_is_told_and_started_again(opened):
     assert (await toolset.call("here__add", {"a": 1})).text == "1"
 
 
+async def test_of_many_last_words_the_end_is_told(opened):
+    """From the start of a word on, so that nothing looks like a word that is none."""
+    toolset = await tools_of(opened, plain())
+    result = await toolset.call("here__die", {"words": "first " + "words " * 100 + "last"})
+    said = result.text.partition("it said: ")[2]
+    assert said.startswith("… words words")
+    assert said.endswith("words last")
+    assert len(said) <= 302
+
+
 async def test_a_server_that_hangs_is_told(opened, monkeypatch):
     """After a bounded time."""
     toolset = await tools_of(opened, plain())

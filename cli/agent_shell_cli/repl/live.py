@@ -32,7 +32,7 @@ REASONS = {
     HoldReason.INTERRUPTED: "held: the answer was interrupted",
     HoldReason.FAILED: "held: the last turn failed",
     HoldReason.RATE_LIMITED: "waiting for the provider",
-    HoldReason.UNREACHABLE: "held: the model could not be reached",
+    HoldReason.UNREACHABLE: "held: the model can't be used",
     HoldReason.BUDGET: "held: the budget is spent",
     HoldReason.RESTORED: "held: the queue was restored",
     HoldReason.JOURNAL: "held: the journal could not be written",

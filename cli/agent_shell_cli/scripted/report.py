@@ -117,7 +117,7 @@ class Report:
             self.say(f"the budget holds the session: {held.detail}")
         elif held.reason is HoldReason.UNREACHABLE:
             self.call_for(Exit.UNREACHABLE)
-            self.say(f"the model can't be reached: {held.detail}")
+            self.say(f"the model can't be used: {held.detail}")
         elif held.reason is HoldReason.JOURNAL and not self._journal_failed:
             # Said once: each batch that the journal refuses holds the session anew.
             self._journal_failed = True

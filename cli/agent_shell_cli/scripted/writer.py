@@ -34,7 +34,8 @@ class Writer:
 
     What goes to one that failed is dropped. Standard output is UTF-8 whatever
     the locale; half of a surrogate pair is written as its escape, which in JSON
-    is right too.
+    is right too. Where both are a terminal, what is said on standard error begins
+    on a line of its own.
     """
 
     def __init__(self, on_failure: Callable[[int, OSError], None]) -> None:
@@ -49,6 +50,8 @@ class Writer:
         self._idle.set()
         self._batches: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+        self._one_screen = os.isatty(STDOUT) and os.isatty(STDERR)
+        self._in_a_line = False  # what stands last on that screen has no end of line
         threading.Thread(target=self._write_all, name="write the output", daemon=True).start()
 
     @property
@@ -109,6 +112,10 @@ class Writer:
                 self._loop.call_soon_threadsafe(self._written, count)
 
     def _write(self, fd: int, text: str) -> OSError | None:
+        if self._one_screen:
+            if fd == STDERR and self._in_a_line:
+                text = f"\n{text}"
+            self._in_a_line = fd == STDOUT and not text.endswith("\n")
         encoding = "utf-8" if fd == STDOUT else self._encoding
         data = memoryview(text.encode(encoding, "backslashreplace"))
         while data:

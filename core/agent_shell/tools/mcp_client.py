@@ -276,8 +276,9 @@ class _LastWords:
                 os.close(reading)
 
     def text(self) -> str:
-        """What it said last, as one line."""
-        return " ".join(self._kept.decode("utf-8", "replace").split())[-_SHOWN:]
+        """What it said last, as one line, from the start of a word on."""
+        said = " ".join(self._kept.decode("utf-8", "replace").split())
+        return said if len(said) <= _SHOWN else f"… {said[-_SHOWN:].partition(' ')[2]}"
 
     def _read(self, reading: int, loop: asyncio.AbstractEventLoop) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -173,7 +173,7 @@ def test_each_use_is_a_line_where_nothing_can_stand() -> None:
         (
             Hold(HoldReason.UNREACHABLE, "set X_KEY"),
             1,
-            "‖ held: the model could not be reached · 1 follow-up · /retry or Enter tries ag…",
+            "‖ held: the model can't be used · 1 follow-up · /retry or Enter tries again · s…",
         ),
         (
             Hold(HoldReason.BUDGET, "2 of 2 turns"),

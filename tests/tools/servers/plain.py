@@ -39,7 +39,7 @@ def call(name: str, arguments: dict[str, object]) -> dict[str, object]:
         case "add":
             return text(str(sum(arguments.values())))  # type: ignore[arg-type]
         case "die":
-            print("it hurts", file=sys.stderr, flush=True)
+            print(arguments.get("words", "it hurts"), file=sys.stderr, flush=True)
             os._exit(3)
         case "hang":
             time.sleep(1_000)

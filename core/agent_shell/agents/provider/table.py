@@ -97,8 +97,8 @@ def _gateway(upstream: str, module: str = "openai", extra: str = "") -> Provider
 _ALL = (
     Provider("anthropic", "Anthropic", "anthropic", ("ANTHROPIC_API_KEY",), module="anthropic"),
     Provider("openai", "OpenAI", "openai", _OPENAI),
-    Provider("openai-chat", "OpenAI, by chat completions", "openai", _OPENAI),
-    Provider("openai-responses", "OpenAI, by responses", "openai", _OPENAI),
+    Provider("openai-chat", "OpenAI (chat completions)", "openai", _OPENAI),
+    Provider("openai-responses", "OpenAI (responses)", "openai", _OPENAI),
     Provider("google", "Google Gemini", "google", _GOOGLE, module="google.genai", extra="google"),
     _local("ollama", "Ollama", "OLLAMA", "http://localhost:11434/v1"),
     _local("llama.cpp", "the llama.cpp server", "LLAMA_CPP", "http://localhost:8080/v1"),
@@ -106,8 +106,8 @@ _ALL = (
     _local("vllm", "vLLM", "VLLM", "http://localhost:8000/v1"),
     _local("openai-compatible", "the OpenAI-compatible server", "OPENAI_COMPATIBLE", ""),
     _openai_like("alibaba", "Alibaba Cloud", "ALIBABA_API_KEY", "DASHSCOPE_API_KEY"),
-    Provider("azure", "Azure OpenAI, by chat completions", "azure", *_AZURE),
-    Provider("azure-responses", "Azure OpenAI, by responses", "azure", *_AZURE),
+    Provider("azure", "Azure OpenAI (chat completions)", "azure", *_AZURE),
+    Provider("azure-responses", "Azure OpenAI (responses)", "azure", *_AZURE),
     Provider(
         "bedrock",
         "Amazon Bedrock",
