@@ -263,8 +263,10 @@ from agent_shell_cli.scripted.writer import STDERR, STDOUT, Writer
 
 async def main():
     writer = Writer(lambda fd, error: None)
-    for fd, text in [(STDOUT, "half"), (STDERR, "said\\n"), (STDOUT, "done\\n"), (STDERR, "end\\n")]:
-        writer.write(fd, text)
+    writer.write(STDOUT, "half")
+    writer.write(STDERR, "said\\n")
+    writer.write(STDOUT, "done\\n")
+    writer.write(STDERR, "end\\n")
     await writer.close()
 
 asyncio.run(main())
