@@ -10,8 +10,7 @@ from agent_shell.tools import ApprovalRequest, Need
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.questions import Asked
-from agent_shell_cli.repl.rows import Line, cut, rows
-from agent_shell_cli.repl.view import shown
+from agent_shell_cli.repl.rows import Line, cut, rows, shown
 from agent_shell_cli.tool_text import diff_style
 from agent_shell_cli.verbs import Act, key_of
 

@@ -176,8 +176,7 @@ class Desk:
 
         Cancelled by `stop_asking`, what was answered so far stays.
         """
-        beside, partial = Beside(question), self._said_so_far()
-        self._view.beside.append(beside)
+        beside, partial, problem = self._view.ask_beside(question), self._said_so_far(), ""
         self._asking.add(asyncio.current_task())
         self._speaker.refresh()
         if self._speaker.linear:
@@ -187,13 +186,13 @@ class Desk:
             agent = self._switch.agent
             await ask_aside(agent, key, question, past, partial, self._growing(beside))
         except asyncio.CancelledError:
-            beside.grow("\n[stopped]")
+            problem = "stopped"
             raise
         except Exception as error:  # whatever an agent raises is told, as that of a turn is
-            beside.grow(f"\n[failed: {reason_of(error)}]")
+            problem = f"failed: {printable_line(reason_of(error))}"
         finally:
             self._asking.discard(asyncio.current_task())
-            self._view.end_beside(beside)
+            self._view.end_beside(beside, problem)
             self._speaker.refresh()
 
     def stop_asking(self) -> bool:
@@ -212,7 +211,7 @@ class Desk:
 
     def _growing(self, beside: Beside) -> Callable[[str], None]:
         def tell(text: str) -> None:
-            beside.grow(text)
+            beside.answer.feed(text)
             self._speaker.refresh()
 
         return tell

@@ -14,7 +14,7 @@ from agent_shell_cli.repl.painting import named
 from agent_shell_cli.repl.router import LASTING
 from agent_shell_cli.repl.rows import Line, cut, rows
 from agent_shell_cli.repl.tooling import folded_end
-from agent_shell_cli.repl.view import Snapshot, View, counted, shown, tail_rows
+from agent_shell_cli.repl.view import Snapshot, View, counted, tail_rows
 
 __all__ = ["REASONS", "elapsed", "live_lines", "waiting_line"]
 
@@ -23,6 +23,8 @@ _STEERING_ROWS = 3
 # Questions beside the session at once, and rows of the answer to each.
 _BESIDE = 2
 _BESIDE_ROWS = 3
+# As much of it is looked at for them.
+_BESIDE_CHARS = 1_000
 # Uses of tools at once, and rows of what each of them says.
 _USES = 3
 _USE_ROWS = 3
@@ -73,8 +75,11 @@ def _beside(view: View, look: Look, width: int, room: int) -> list[Line]:
     """What is asked beside the session, and the end of what is answered to it."""
     lines: list[str] = []
     for beside in islice(view.beside, _BESIDE):
-        lines.append(cut(f"beside: {printable_line(beside.question)}", width, look.ellipsis))
-        lines += rows(shown(beside.tail).strip("\n"), width)[-_BESIDE_ROWS:] if beside.tail else []
+        if not beside.headed:
+            lines.append(cut(f"beside: {printable_line(beside.question)}", width, look.ellipsis))
+        most = tail_rows(width) if beside is view.aloud else _BESIDE_ROWS
+        if tail := beside.answer.tail[-_BESIDE_CHARS:].strip("\n"):
+            lines += rows(tail, width)[-most:]
     return [("class:quiet", line) for line in lines[: max(0, room)]]
 
 

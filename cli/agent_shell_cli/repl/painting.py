@@ -33,6 +33,8 @@ def painted(block: Block, look: Look, width: int) -> list[Row]:
             return [[("class:mark", row)] for row in rows(f"{look.cross} {block.text}", width)]
         case Kind.NOTE:
             return [[("class:quiet", row)] for row in rows(block.text, width)]
+        case Kind.BESIDE:
+            return [[], [("class:quiet", cut(block.text, width, look.ellipsis))]]
         case Kind.ASKED:
             return [[line] for line in block.lines]
         case Kind.TOOL | Kind.TOOL_FAILED:

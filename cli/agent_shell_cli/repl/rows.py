@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from prompt_toolkit.utils import get_cwidth
 
-__all__ = ["Line", "Row", "cells", "cut", "part", "row_starts", "rows", "text_of"]
+from agent_shell_cli.printable import printable
+
+__all__ = ["Line", "Row", "cells", "cut", "part", "row_starts", "rows", "shown", "text_of"]
 
 # A style class and a text without a newline.
 Line = tuple[str, str]
@@ -20,6 +22,12 @@ _MARKS = frozenset("/.-_?&=:,;#>")
 _JOINER = "\u200d"
 # Asks for the picture of the character before it, which may be twice as wide.
 _PICTURE = "\ufe0f"
+
+
+def shown(text: str) -> str:
+    """An answer, or a piece of one, fit for the terminal and for being cut into rows."""
+    # How far a tab goes depends on where it stands, and rows are cut later.
+    return printable(text).replace("\t", "    ")
 
 
 def cells(text: str) -> int:

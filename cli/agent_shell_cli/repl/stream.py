@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from agent_shell_cli.repl.blocks import BEGUN, WINDOW, Carry, finished
+from agent_shell_cli.repl.rows import shown
 
 __all__ = ["Piece", "Stream"]
 
@@ -46,6 +47,7 @@ class Stream:
         self._carry = Carry()
         self._done: list[Piece] = []
         self._done_end = 0
+        self._half_newline = False  # a "\r" whose "\n" may be in the next piece
 
     @property
     def tail(self) -> str:
@@ -60,7 +62,13 @@ class Stream:
         return "".join(reversed(end))
 
     def feed(self, text: str) -> None:
-        """Takes in what comes next; printable, without tabs."""
+        """Takes in what comes next, whatever it is."""
+        if self._half_newline:
+            text = f"\r{text}"
+        self._half_newline = text.endswith("\r")
+        self._take_in(shown(text.removesuffix("\r")))
+
+    def _take_in(self, text: str) -> None:
         self._fresh.append(text)
         self._size += len(text)
         self._line += text
@@ -90,6 +98,8 @@ class Stream:
 
     def end(self) -> list[Piece]:
         """All that was not taken yet; what comes next is another answer."""
+        if self._half_newline:
+            self._take_in(shown("\r"))
         if self._size > WINDOW:
             self._advance(_WIDTH, _ROWS)
         self._join()

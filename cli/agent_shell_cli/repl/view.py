@@ -29,7 +29,7 @@ from agent_shell_cli.printable import printable, printable_line
 from agent_shell_cli.repl.blocks import Carry
 from agent_shell_cli.repl.questions import Asked
 from agent_shell_cli.repl.router import PROMPT_SENDER
-from agent_shell_cli.repl.rows import Line
+from agent_shell_cli.repl.rows import Line, shown
 from agent_shell_cli.repl.stream import Piece, Stream
 from agent_shell_cli.repl.tooling import Uses
 
@@ -41,7 +41,6 @@ __all__ = [
     "Snapshot",
     "View",
     "counted",
-    "shown",
     "tail_rows",
 ]
 
@@ -49,8 +48,6 @@ __all__ = [
 _TAIL_ROWS = 6
 # And in all so many cells: it has to fit on the screen still where that is made narrow.
 _TAIL_CELLS = 480
-# As much is shown of what is said beside the session, while it grows.
-_BESIDE_CHARS = 1_000
 
 
 class Kind(enum.Enum):
@@ -63,6 +60,7 @@ class Kind(enum.Enum):
     TOOL = enum.auto()
     TOOL_FAILED = enum.auto()
     ASKED = enum.auto()
+    BESIDE = enum.auto()
     NOTE = enum.auto()
 
 
@@ -121,16 +119,29 @@ class Running:
 
 @dataclass(slots=True)
 class Beside:
-    """A question beside the session, and the pieces of its answer as they come."""
+    """A question beside the session, and its answer as it grows.
+
+    `headed` where the question stands above what comes next of the answer.
+    """
 
     question: str
-    said: list[str] = field(default_factory=list[str])
-    tail: str = ""  # the end of what it has said
+    answer: Stream
+    headed: bool = False
 
-    def grow(self, text: str) -> None:
-        """Takes a piece in."""
-        self.said.append(text)
-        self.tail = (self.tail + text)[-_BESIDE_CHARS:]
+    def blocks(self, pieces: Sequence[Piece]) -> list[Block]:
+        """What is finished of the answer, below its question."""
+        head = [] if self.headed or not pieces else [self._head()]
+        return [*head, *(Block(Kind.ANSWER, one.text, carry=one.carry) for one in pieces)]
+
+    def end(self, problem: str) -> list[Block]:
+        """The rest, and that it has stopped or failed."""
+        pieces = self.answer.end()
+        said = self.blocks(pieces) if pieces or self.headed else [self._head()]
+        return [*said, *([Block(Kind.MARK, problem)] if problem else [])]
+
+    def _head(self) -> Block:
+        self.headed = True
+        return Block(Kind.BESIDE, f"beside: {printable_line(self.question)}")
 
 
 @dataclass(slots=True)
@@ -176,7 +187,6 @@ class View:
     _open: dict[str, _Open] = field(default_factory=dict[str, _Open])
     _ready: list[Block] = field(default_factory=list[Block])
     _first_unmet: int = 1
-    _half_newline: bool = False  # a "\r" whose "\n" may be in the next piece
 
     def number(self, id: str) -> int:
         """The number of a follow-up that has no receipt yet; 0 if it is not known."""
@@ -250,18 +260,35 @@ class View:
         """Has the shell itself say something, above what still grows."""
         self._ready.append(Block(Kind.NOTE, printable(text)))
 
-    def end_beside(self, beside: Beside) -> None:
-        """It is whole: what was said of it stays, above what still grows."""
+    def ask_beside(self, question: str) -> Beside:
+        """A question beside the session is asked; its answer grows from here on."""
+        beside = Beside(question, Stream())
+        beside.answer.raw = self.raw
+        self.beside.append(beside)
+        return beside
+
+    def end_beside(self, beside: Beside, problem: str = "") -> None:
+        """It is whole, or has stopped for `problem`: it stays, above what still grows."""
         self.beside.remove(beside)
-        self.say(f"beside: {printable_line(beside.question)}\n{''.join(beside.said)}")
+        self._ready += beside.end(problem)
+        if self.running is not None:
+            self.say(f"end of what was beside; {self.running.number or '?'} goes on")
+
+    @property
+    def aloud(self) -> Beside | None:
+        """The answer beside the session that is written as it grows: no other is meanwhile."""
+        return self.beside[0] if self.beside and self.running is None else None
 
     def has_finished(self, width: int) -> bool:
         """Whether `take` would return anything."""
-        return bool(self._ready) or self.answer.has_finished(width, tail_rows(width))
+        growing = self.answer if self.aloud is None else self.aloud.answer
+        return bool(self._ready) or growing.has_finished(width, tail_rows(width))
 
     def take(self, width: int) -> list[Block]:
         """What is finished and was not taken before, for rows of `width` cells."""
         self._answered(self.answer.take(width, tail_rows(width)))
+        if (aloud := self.aloud) is not None:
+            self._ready += aloud.blocks(aloud.answer.take(width, tail_rows(width)))
         taken, self._ready = self._ready, []
         return taken
 
@@ -279,20 +306,12 @@ class View:
         self._ready += [Block(Kind.ANSWER, one.text, carry=one.carry) for one in pieces]
 
     def _grow(self, text: str) -> None:
-        if self._half_newline:
-            text = f"\r{text}"
-        self._half_newline = text.endswith("\r")
-        if self._half_newline:
-            text = text[:-1]
         if self.running is not None:
             self.running.characters += len(text)
             self.running.said.append(text)
-        self.answer.feed(shown(text))
+        self.answer.feed(text)
 
     def _finish_answer(self) -> None:
-        if self._half_newline:
-            self.answer.feed(shown("\r"))
-            self._half_newline = False
         self._answered(self.answer.end())
 
     def _used(self, text: str, *, ok: bool) -> None:
@@ -308,6 +327,8 @@ class View:
         item = self._open.get(event.id, _Open(0, ""))
         self.steering.pop(event.id, None)
         self.put_back = False
+        for beside in self.beside:
+            beside.headed = False  # something else stands behind what was written of it
         is_command = item.sender == PROMPT_SENDER
         self.running = Running(item.number, event.time, item.text, is_command=is_command)
         self.answer.raw = self.raw or is_command
@@ -364,9 +385,3 @@ def tail_rows(width: int) -> int:
 def counted(n: int, thing: str) -> str:
     """`1 follow-up`, `4,991 follow-ups`."""
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
-
-
-def shown(text: str) -> str:
-    """An answer, or a piece of one, fit for the terminal and for being cut into rows."""
-    # How far a tab goes depends on where it stands, and rows are cut later.
-    return printable(text).replace("\t", "    ")

@@ -47,9 +47,38 @@ async def test_its_answer_is_seen_as_it_comes(tmp_path: Path) -> None:
         shell.type("ft")
         await shell.until("Once upon a time\nbeside: who?\nIt is me␛[2J.\n❯ draft")
         agent.beside.end()
-        await shell.until("beside: who?\nIt is me␛[2J.\nOnce upon a time\n❯ draft")
+        below = "\n\nbeside: who?\nIt is me␛[2J.\nend of what was beside; 1 goes on\n"
+        await shell.until(f"❯ 1  story{below}Once upon a time\n❯ draft")
         agent.turns.end(".")
-        await shell.until("Once upon a time.\n❯ draft")
+        await shell.until(f"{below}Once upon a time.\n❯ draft")
+
+
+async def test_it_is_markdown_block_by_block(tmp_path: Path) -> None:
+    """While no turn runs, what is finished of it is written at once, as of other answers."""
+    agent = Two()
+    async with stage(tmp_path, agent=agent) as shell:
+        shell.type("/btw who?", ENTER)
+        agent.beside.say("# A **title**\n\nSome `co")
+        await shell.until("\n\nbeside: who?\nA title\nSome `co\n❯")
+        agent.beside.end("de` it\r", "\nis\n\n", "| a |\n|---|\n| 1 |")
+        await shell.until("beside: who?\nA title\n\nSome code it\nis\n\na\n─\n1\n❯")
+
+
+async def test_it_is_written_whole_where_a_turn_runs(tmp_path: Path) -> None:
+    """No block of it stands amid those of the other answer; its question stands above each part."""
+    agent = Two()
+    async with stage(tmp_path, agent=agent) as shell:
+        shell.type("/btw who?", ENTER)
+        agent.beside.say("- one\n- two\n\nand ")
+        await shell.until("beside: who?\n- one\n- two\nand\n❯")
+        shell.type("story", ENTER)
+        await shell.until(lambda: agent.turns.turns == ["story"])
+        agent.beside.say("**three**\n\nfour")
+        agent.turns.say("Once\n\nupon")
+        await shell.until("- two\n\n❯ 1  story\nOnce\nupon\nbeside: who?\nand **three**\n\nfour\n❯")
+        agent.beside.end(".")
+        again = "\n\nbeside: who?\n\nand three\n\nfour.\nend of what was beside; 1 goes on\n"
+        await shell.until(f"❯ 1  story\nOnce{again}upon\n❯")
 
 
 async def test_it_leaves_no_trace(tmp_path: Path) -> None:
@@ -68,6 +97,8 @@ async def test_several_are_answered_at_once(tmp_path: Path) -> None:
     """Each in its place, and a long answer in a few rows while it grows."""
     agent = Two()
     async with stage(tmp_path, agent=agent) as shell:
+        shell.type("story", ENTER)
+        await shell.until(lambda: agent.turns.turns == ["story"])
         shell.type("/btw one?", ENTER)
         await shell.until("beside: one?")
         agent.beside.say("\n".join(f"line {n}" for n in range(50)))
@@ -75,7 +106,8 @@ async def test_several_are_answered_at_once(tmp_path: Path) -> None:
         shell.type("/btw two?", ENTER)
         await shell.until("line 49\nbeside: two?\n❯")
         agent.beside.end()
-        await shell.until("beside: one?\nline 0\nline 1\n")
+        agent.beside.end("three")
+        await shell.until("beside: one?\nline 0\nline 1\n", "\n\nbeside: two?\nthree\nend of")
 
 
 async def test_esc_and_ctrl_c_stop_it(tmp_path: Path) -> None:
@@ -88,7 +120,7 @@ async def test_esc_and_ctrl_c_stop_it(tmp_path: Path) -> None:
             agent.beside.say("half")
             await shell.until("beside: who?\nhalf\n❯")
             shell.type(key)
-            await shell.until("beside: who?\nhalf\n[stopped]\n❯")
+            await shell.until("beside: who?\nhalf\n✗ stopped\n❯")
 
 
 async def test_what_fails_beside_is_said(tmp_path: Path) -> None:
@@ -97,6 +129,6 @@ async def test_what_fails_beside_is_said(tmp_path: Path) -> None:
     async with stage(tmp_path, agent=agent) as shell:
         shell.type("/btw who?", ENTER)
         agent.beside.fail(AgentError("no idea"))
-        await shell.until("beside: who?\n\n[failed: no idea]\n❯")
+        await shell.until("beside: who?\n✗ failed: no idea\n❯")
         shell.type("hello", ENTER)
         await shell.until(lambda: agent.turns.turns == ["hello"])
