@@ -26,6 +26,13 @@ from agent_shell_cli.workbench import Workbench, working_folder
 __all__ = ["converse"]
 
 _EVENTS = 100_000
+_ANSWERS: dict[str, Exit | None] = {
+    "": None,
+    "y": None,
+    "yes": None,
+    "n": Exit.REFUSED,
+    "no": Exit.REFUSED,
+}
 
 
 async def converse(
@@ -70,7 +77,10 @@ async def converse(
 
 
 async def _ask_to_attach(owner: SessionOwned, terminal: Terminal, look: Look) -> Exit | None:
-    """Says who owns the session, and asks; the exit code where the user does not attach."""
+    """Says who owns the session, and asks; the exit code where the user does not attach.
+
+    Another text than yes or no may be meant for the session: it is no answer, and asks again.
+    """
     asking: PromptSession[str] = PromptSession(
         f"{printable_line(str(owner))}\nattach to it, and put inputs into its queue? [Y/n] ",
         style=look.style,
@@ -85,12 +95,15 @@ async def _ask_to_attach(owner: SessionOwned, terminal: Terminal, look: Look) ->
             asking.app.exit(result="n")
 
     with ending_signals(end):
-        try:
-            answer = await asking.prompt_async(set_exception_handler=False)
-        except KeyboardInterrupt:
-            return Exit.INTERRUPTED
-        except EOFError:
-            return Exit.REFUSED
-    if ended:
-        return ended[0]
-    return None if answer.strip().lower() in ("", "y", "yes") else Exit.REFUSED
+        while True:
+            try:
+                answer = await asking.prompt_async(set_exception_handler=False)
+            except KeyboardInterrupt:
+                return Exit.INTERRUPTED
+            except EOFError:
+                return Exit.REFUSED
+            if ended:
+                return ended[0]
+            if answer.strip().lower() in _ANSWERS:
+                return _ANSWERS[answer.strip().lower()]
+            asking.message = "y attaches, n leaves: [Y/n] "

@@ -214,6 +214,19 @@ async def test_attaching_can_be_declined(tmp_path: Path) -> None:
         await owner.until("❯ 1  one")
 
 
+async def test_a_text_is_no_answer_to_whether_to_attach(tmp_path: Path) -> None:
+    """What was typed ahead for the session does not send the shell away: it asks again."""
+    path = tmp_path / "j.sqlite"
+    async with (
+        stage(tmp_path, options(journal=path)),
+        stage(tmp_path, options(journal=path), ready=ATTACH) as other,
+    ):
+        other.type(f"hello there{ENTER}")
+        await other.until("y attaches, n leaves")
+        other.type(f"Y{ENTER}")
+        await other.until("attached to process")
+
+
 async def test_attached_shell_sees_the_answers_to_its_own(tmp_path: Path) -> None:
     """What is typed waits in the owner's queue; its answer streams, others' do not show."""
     path = tmp_path / "j.sqlite"
