@@ -23,6 +23,7 @@ _PAST_LINES = 4
 _CUT_OFF_CHARACTERS = 4000
 _LOOKED_AT_CHARACTERS = 1 << 18
 
+_PUT_BACK = "broke off, and went back to the queue"
 _CHOICES = {
     OnInterrupted.ASK: "/retry (or Enter) runs it again, /skip drops it",
     OnInterrupted.RETRY: "it runs again",
@@ -94,6 +95,7 @@ def _exchange(exchange: Exchange, look: Look) -> str:
     if len(lines) > _PAST_LINES:
         said.append(f"{look.ellipsis} {counted(len(lines) - _PAST_LINES, 'more line')}")
     if exchange.state is not State.ANSWERED:
-        said.append(f"{look.cross} {exchange.state}")
+        ended = _PUT_BACK if exchange.state is State.QUEUED else exchange.state
+        said.append(f"{look.cross} {ended}")
     asked = f"{look.prompt} {printable_line(exchange.text, 70)}"
     return "\n".join([asked, *(line for line in said if line)])

@@ -1,4 +1,4 @@
-"""What is said of a turn that was cut off."""
+"""What is said of the turns of a session that one comes back to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from agent_shell.agents.base import Exchange
 from agent_shell_cli.options import OnInterrupted
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.painting import painted
-from agent_shell_cli.repl.restored import cut_off_blocks
+from agent_shell_cli.repl.restored import cut_off_blocks, past
 from agent_shell_cli.repl.rows import text_of
 
 LOOK = Look.of(color=True, encoding="utf-8")
@@ -50,3 +50,23 @@ def test_of_a_long_one_the_end_is_shown() -> None:
     rows = said_of("".join(f"- **item** {n}\n" for n in range(100_000)))
     assert rows[-1] == "- item 99999"
     assert len(rows) < 300
+
+
+def test_how_a_past_turn_ended_is_said_where_it_has_no_whole_answer() -> None:
+    """One that could not go on is told from one that merely waits: it had its turn."""
+    turns = [
+        Exchange("a", 1, "one", "yes", State.ANSWERED),
+        Exchange("b", 2, "two", "half", State.CANCELLED),
+        Exchange("c", 3, "three", "", State.QUEUED),
+    ]
+    assert past(turns, LOOK).split("\n") == [
+        f"{LOOK.prompt} one",
+        "yes",
+        "",
+        f"{LOOK.prompt} two",
+        "half",
+        f"{LOOK.cross} cancelled",
+        "",
+        f"{LOOK.prompt} three",
+        f"{LOOK.cross} broke off, and went back to the queue",
+    ]
