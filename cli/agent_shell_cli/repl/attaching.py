@@ -6,12 +6,12 @@ Loaded with the first such input.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent_shell.tools.base import ToolError
 from agent_shell.tools.workspace import Place, Workspace
-from agent_shell_cli.repl.mentions import mentioned
 
 __all__ = ["Attachment", "attachments"]
 
@@ -32,13 +32,12 @@ class Attachment:
     text: str = ""
 
 
-def attachments(text: str, folder: Path) -> list[Attachment]:
-    """What is attached of the files in `folder` that a text mentions; reads them.
+def attachments(paths: Sequence[str], folder: Path) -> list[Attachment]:
+    """What is attached of the files in `folder` that are mentioned by `paths`; reads them.
 
     Nothing from outside of the folder, wherever links lead, nothing that is no text, and
     nothing whose name says that it is a secret.
     """
-    paths = mentioned(text)
     found: list[Attachment] = []
     try:
         with Workspace(folder) as workspace:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from agent_shell import Agent, AgentEvent, Budget, Delta, Exchange, FollowUp, Turn
-from agent_shell.agents.base import finish
+from agent_shell import Agent, AgentEvent, Delta, Exchange, Turn
+from agent_shell.agents.base import WrappedTurn, finish
 from agent_shell_cli.repl.router import PROMPT_SENDER
 from agent_shell_cli.repl.shell_line import run_line
 
@@ -55,34 +55,12 @@ class Dispatch:
             yield Delta(await self._change_model(name.strip()))
 
 
-class ForModel:
+class ForModel(WrappedTurn):
     """A turn as a model sees it: lines for the shell are what the user did, and told."""
-
-    def __init__(self, turn: Turn) -> None:
-        self._turn = turn
-        self.text = turn.text
-        self.session_key = turn.session_key
-        self.number = turn.number
-        self.id = turn.id
-        self.sender = turn.sender
-
-    @property
-    def stopping(self) -> bool:
-        """The cancel signal."""
-        return self._turn.stopping
-
-    @property
-    def allowance(self) -> Budget:
-        """What this turn may use of the session's budget."""
-        return self._turn.allowance
 
     async def history(self, limit: int = 1000) -> list[Exchange]:
         """The last turns, without those that were only between the user and the shell."""
-        return for_model(await self._turn.history(limit))
-
-    def take_steers(self, where: str = "", /) -> list[FollowUp]:
-        """Empties the steer inbox."""
-        return self._turn.take_steers(where)
+        return for_model(await super().history(limit))
 
 
 def for_model(history: list[Exchange]) -> list[Exchange]:

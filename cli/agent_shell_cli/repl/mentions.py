@@ -69,7 +69,7 @@ class Attaching:
             # Imported here: few inputs mention a file.
             from agent_shell_cli.repl.attaching import attachments
 
-            found = await asyncio.to_thread(attachments, typed, Path())
+            found = await asyncio.to_thread(attachments, mentioned(typed), Path())
             for one in found:
                 self._speaker.say(one.said)
                 if one.text:

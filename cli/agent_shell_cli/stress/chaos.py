@@ -16,15 +16,14 @@ from typing import cast
 from agent_shell import (
     AgentError,
     AgentEvent,
-    Budget,
     EchoAgent,
-    Exchange,
     FollowUp,
     Lane,
     Misbehaviour,
     NotWaiting,
     Turn,
 )
+from agent_shell.agents.base import WrappedTurn
 from agent_shell_cli.stress.arranged import ArrangedOrder
 from agent_shell_cli.stress.meter import Meter
 from agent_shell_cli.stress.order import Slot
@@ -85,32 +84,15 @@ class ChaosAgent:
         return wrong
 
 
-class _SteeredTurn:
+class _SteeredTurn(WrappedTurn):
     """A turn that tells what steered it."""
 
     def __init__(self, turn: Turn, order: ArrangedOrder) -> None:
-        self._turn = turn
+        super().__init__(turn)
         self._order = order
-        self.session_key = turn.session_key
-        self.number = turn.number
-        self.id = turn.id
-        self.text = turn.text
-        self.sender = turn.sender
-
-    @property
-    def stopping(self) -> bool:
-        return self._turn.stopping
-
-    @property
-    def allowance(self) -> Budget:
-        """What this turn may use of the session's budget."""
-        return self._turn.allowance
-
-    async def history(self, limit: int = 1000) -> list[Exchange]:
-        return await self._turn.history(limit)
 
     def take_steers(self, where: str = "", /) -> list[FollowUp]:
-        taken = self._turn.take_steers(where)
+        taken = super().take_steers(where)
         self._order.steered([follow_up.id for follow_up in taken])
         return taken
 

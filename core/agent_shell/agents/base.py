@@ -32,6 +32,7 @@ __all__ = [
     "ToolResult",
     "Turn",
     "Usage",
+    "WrappedTurn",
     "finish",
 ]
 
@@ -186,6 +187,56 @@ class Turn(Protocol):
         ends becomes the next turn.
         """
         ...
+
+
+class WrappedTurn:
+    """A turn for an agent behind another one: all of `turn`, but for what a subclass changes."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+
+    @property
+    def session_key(self) -> str:
+        """See `Turn`."""
+        return self._turn.session_key
+
+    @property
+    def number(self) -> int:
+        """See `Turn`."""
+        return self._turn.number
+
+    @property
+    def id(self) -> str:
+        """See `Turn`."""
+        return self._turn.id
+
+    @property
+    def text(self) -> str:
+        """See `Turn`."""
+        return self._turn.text
+
+    @property
+    def sender(self) -> str:
+        """See `Turn`."""
+        return self._turn.sender
+
+    @property
+    def stopping(self) -> bool:
+        """See `Turn`."""
+        return self._turn.stopping
+
+    @property
+    def allowance(self) -> Budget:
+        """See `Turn`."""
+        return self._turn.allowance
+
+    async def history(self, limit: int = 1000) -> list[Exchange]:
+        """See `Turn`."""
+        return await self._turn.history(limit)
+
+    def take_steers(self, where: str = "", /) -> list[FollowUp]:
+        """See `Turn`."""
+        return self._turn.take_steers(where)
 
 
 @dataclass(frozen=True, slots=True)
