@@ -1,8 +1,9 @@
 """The inputs of this and of earlier shells, in one file that several may append to.
 
-One JSON string a record: a record is appended by one write to a file that is
-opened for appending, which no other process can cut in two, and a newline goes
-before each, so that a record that was cut by a full disk spoils no other.
+One JSON text a record: a string or, where something long was pasted into the input, a
+list of what was typed and what was pasted, by turns. A record is appended by one write
+to a file that is opened for appending, which no other process can cut in two, and a
+newline goes before each, so that a record that was cut by a full disk spoils no other.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from prompt_toolkit.history import History
 
+from agent_shell_cli.repl.folding import Folds
+
 __all__ = ["InputHistory"]
 
 # What is read back: bounds for start-up, and for each Enter, which copies the list.
@@ -23,18 +26,29 @@ _READ_INPUTS = 1_000
 
 
 class InputHistory(History):
-    """Inputs kept in `folder`, readable by their owner alone.
+    """Inputs kept in `folder`, readable by their owner alone; or not at all, where it is None.
 
-    `on_problem` is told, once, why inputs can't be read or kept; they are then
-    kept as long as the program runs.
+    They are whole: a draft's `folds` are made again when one comes back to it.
+    `on_problem` is told, once, why inputs can't be read or kept; they are then kept as
+    long as the program runs.
     """
 
-    def __init__(self, folder: Path, on_problem: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path | None, folds: Folds, on_problem: Callable[[str], None]
+    ) -> None:
         super().__init__()
-        self._folder = folder
-        self._path = folder / "history"
+        self._folder = folder or Path()
+        self._path = self._folder / "history"
+        self._folds = folds
         self._on_problem = on_problem
-        self._works = True
+        self._works = folder is not None
+        self._loaded = folder is None
+
+    def append_string(self, string: str) -> None:
+        """Takes in a draft, if it is another one than the last."""
+        whole = self._folds.expanded(string)
+        if self._loaded_strings[:1] != [whole]:
+            super().append_string(whole)
 
     def load_history_strings(self) -> Iterable[str]:
         """The inputs of earlier shells, the newest first."""
@@ -45,15 +59,16 @@ class InputHistory(History):
         except OSError as error:
             self._give_up(error)
             return []
-        inputs = [text for text in map(_decoded, reversed(records)) if text is not None]
-        return inputs[:_READ_INPUTS]
+        inputs = [parts for parts in map(_decoded, reversed(records)) if parts is not None]
+        return [self._folds.joined(parts) for parts in inputs[:_READ_INPUTS]]
 
     def store_string(self, string: str) -> None:
         """Appends one input."""
         if not self._works:
             return
+        parts = self._folds.parts(string)
         try:
-            self._append(b"\n" + json.dumps(string).encode())
+            self._append(b"\n" + json.dumps(parts if len(parts) > 1 else string).encode())
         except OSError as error:
             self._give_up(error)
 
@@ -86,9 +101,12 @@ class InputHistory(History):
             )
 
 
-def _decoded(record: bytes) -> str | None:
+def _decoded(record: bytes) -> list[str] | None:
+    """What was typed and what was pasted, by turns."""
     try:
-        text = json.loads(record)
+        found = json.loads(record)
     except (ValueError, RecursionError):
         return None  # cut at the start of what was read, or by a full disk, or not ours
-    return text if isinstance(text, str) else None
+    parts: list[object] = found if isinstance(found, list) else [found]
+    texts = [part for part in parts if isinstance(part, str)]
+    return texts if texts and len(texts) == len(parts) else None

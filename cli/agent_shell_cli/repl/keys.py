@@ -10,7 +10,6 @@ from typing import Protocol
 from prompt_toolkit.application import Application
 from prompt_toolkit.application.current import get_app
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import Condition, has_focus, vi_insert_mode
 from prompt_toolkit.formatted_text import StyleAndTextTuples, fragment_list_to_text
@@ -99,7 +98,7 @@ def _handler(key: Key, listener: Listener, folds: Folds) -> Callable[[KeyPressEv
         if act is Act.NEW_LINE:
             draft.insert_text("\n")
         elif act is Act.EDITOR:
-            _open_editor(draft, folds)
+            folds.edit(draft)
         elif act in (Act.SEND, Act.STOP) and _ends_completion(draft, act):
             pass
         elif act is not None:
@@ -118,20 +117,6 @@ def _ends_completion(draft: Buffer, act: Act) -> bool:
     else:
         draft.cancel_completion()
     return True
-
-
-def _open_editor(draft: Buffer, folds: Folds) -> None:
-    """Has the whole text edited, and folds again what comes back as it was."""
-    # An editor is given a file, which has no place for bytes that are no text.
-    text = folds.expanded(draft.text).encode(errors="replace").decode()
-    draft.document = Document(text)
-
-    def fold(_: object) -> None:
-        if (folded := folds.refolded(draft.text)) != draft.text:
-            draft.document = Document(folded)
-
-    # prompt_toolkit's own binding would also send what the editor leaves.
-    draft.open_in_editor().add_done_callback(fold)
 
 
 class Draft(Processor):

@@ -142,7 +142,7 @@ class Panel:
             if self._aside is None:
                 self._aside = self._draft.document
             self._view.edited = id
-            self._draft.document = Document(self._folds.refolded(text))
+            self._draft.document = Document(text)
             self._speaker.refresh()
 
     def _save(self) -> None:

@@ -12,7 +12,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import Completer
 from prompt_toolkit.document import Document
-from prompt_toolkit.history import History, InMemoryHistory
+from prompt_toolkit.history import History
 
 from agent_shell import (
     Journal,
@@ -138,9 +138,9 @@ class Shell:
         self._owner: Owner | None = None
         settings = options.settings
         self._folds = Folds(settings.paste_fold_lines, settings.paste_fold_characters)
-        keep = settings.history
-        history = InputHistory(folder, self._speaker.say) if keep else InMemoryHistory()
-        self._prompt = self._make_prompt(history)
+        kept = folder if settings.history else None
+        self._prompt = self._make_prompt(InputHistory(kept, self._folds, self._speaker.say))
+        self._folds.fold_in(self._prompt.default_buffer)
         self._app = self._prompt.app
         self._renderer.attach(self._app, self._folds.shown)
         self._app.after_render += self._preload
@@ -278,11 +278,9 @@ class Shell:
         if isinstance(action, Complain):
             self._speaker.notice(action.text)
             return
-        if text != draft.text:
-            if isinstance(action, Send):
-                # What was pasted may come from anybody: no file that it mentions is attached.
-                action = replace(action, typed=draft.text)
-            draft.document = Document(text)  # for the history, which has all of it
+        if text != draft.text and isinstance(action, Send):
+            # What was pasted may come from anybody: no file that it mentions is attached.
+            action = replace(action, typed=draft.text)
         draft.reset(append_to_history=True)
         if self._owner is not None:
             self._owner.panel.sent()
@@ -414,7 +412,7 @@ class Shell:
         except Refused as error:
             draft = self._prompt.default_buffer
             if not draft.text:
-                draft.document = Document(self._folds.refolded(action.text))
+                draft.document = Document(action.text)
             self._speaker.notice(f"not accepted: {error}")
 
     def _lose(self) -> None:
@@ -425,7 +423,6 @@ class Shell:
             "this one was stopped: what it had accepted is there"
         )
         draft = self._prompt.default_buffer
-        draft.document = Document(self._folds.expanded(draft.text))
         draft.append_to_history()  # it is not lost either
         self._exit()
 

@@ -73,14 +73,35 @@ def test_places_before_and_behind_a_fold() -> None:
 
 
 async def test_a_fold_is_sent_whole(tmp_path: Path) -> None:
-    """Editing around it leaves it whole; the history has the text, not the sign."""
+    """Editing around it leaves it whole; so does the history, which has the text."""
     async with stage(tmp_path) as shell:
         shell.type("see ", paste(LONG), "!", LEFT, LEFT, "this: ")
         await shell.until(f"❯ see this: {SIGN}!")
         shell.type(ENTER)
         await shell.until(lambda: shell.agent.turns == [f"see this: {LONG}!"])
+        shell.agent.end()
+        for recall in (UP, f"\x12line 77{ENTER}"):  # Up, and Ctrl+R for what is in the fold
+            shell.type(recall)
+            await shell.until(f"❯ see this: {SIGN}!")
+            shell.type(CTRL_C)
+            await shell.until(lambda: SIGN not in shell.screen.text)
+        shell.type(UP, ENTER)
+        await shell.until(lambda: shell.agent.turns == [f"see this: {LONG}!"] * 2)
+
+
+async def test_a_recalled_paste_attaches_no_file(tmp_path: Path) -> None:
+    """What was pasted may come from anybody, also into an earlier shell."""
+    (tmp_path / "secret").write_text("secret")
+    pasted = f"{LONG}\n@{tmp_path}/secret"
+    async with stage(tmp_path) as shell:
+        shell.type(paste(pasted), ENTER)
+        await shell.until(lambda: shell.agent.turns == [pasted])
+        shell.agent.end()
+    async with stage(tmp_path) as shell:
         shell.type(UP)
-        await shell.until("line 119!")
+        await shell.until("❯ [pasted 121 lines #1]")
+        shell.type(ENTER)
+        await shell.until(lambda: shell.agent.turns == [pasted])
 
 
 async def test_a_fold_is_deleted_whole(tmp_path: Path) -> None:

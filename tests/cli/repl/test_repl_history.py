@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from agent_shell_cli.journals import data_dir
+from agent_shell_cli.repl.folding import Folds
 from agent_shell_cli.repl.history import InputHistory
 
 
 def history(folder: Path, said: list[str] | None = None) -> InputHistory:
-    return InputHistory(folder, (said if said is not None else []).append)
+    return InputHistory(folder, Folds(3, 0), (said if said is not None else []).append)
 
 
 def append(folder: Path, name: str, count: int) -> None:
@@ -31,6 +32,34 @@ def test_inputs_come_back_newest_first(tmp_path: Path) -> None:
         "two\nlines\n",
         "one",
     ]
+
+
+def test_pastes_come_back_as_folds(tmp_path: Path) -> None:
+    """An input is kept whole; what was pasted into it is known by the next shell."""
+    folds = Folds(3, 10)
+    first = InputHistory(tmp_path, folds, print)
+    lines, long = folds.pasted("a\nb\nc\nd"), folds.pasted("0123456789x")
+    draft = f"see {lines}, {long}!"
+    whole = "see a\nb\nc\nd, 0123456789x!"
+    first.append_string(draft)
+    first.append_string(draft)  # the same twice is kept once
+    assert first.get_strings() == [whole]
+    later = Folds(3, 10)
+    assert list(InputHistory(tmp_path, later, print).load_history_strings()) == [whole]
+    folded = later.refolded(whole)
+    assert later.shown(folded) == "see [pasted 4 lines #1], [pasted 11 characters #2]!"
+    assert later.expanded(folded) == whole
+    assert later.refolded(whole) == folded
+    assert later.refolded("a\nb\nc\nd") == folded[4]
+
+
+def test_without_a_folder_they_are_kept_as_long_as_the_program_runs() -> None:
+    """Who wants no history on disk has one all the same."""
+    folds = Folds(3, 10)
+    mine = InputHistory(None, folds, print)
+    mine.append_string("one")
+    mine.append_string(folds.pasted("a\nb\nc\nd"))
+    assert mine.get_strings() == ["one", "a\nb\nc\nd"]
 
 
 def test_only_the_owner_can_read_them(tmp_path: Path) -> None:
@@ -59,7 +88,7 @@ def test_spoiled_record_costs_no_other(tmp_path: Path) -> None:
     """A record that is no JSON, or was cut, is skipped alone."""
     history(tmp_path).store_string("before")
     with (tmp_path / "history").open("ab") as file:
-        file.write(b'\n"cut \xff\n{"an": "object"}')
+        file.write(b'\n"cut \xff\n{"an": "object"}\n[]\n["a", 1]\nnull')
     history(tmp_path).store_string("after")
     assert list(history(tmp_path).load_history_strings()) == ["after", "before"]
 

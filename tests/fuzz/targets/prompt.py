@@ -8,6 +8,7 @@ from pathlib import Path
 from agent_shell import HoldReason, Lane
 from agent_shell_cli import verbs
 from agent_shell_cli.repl import history, router
+from agent_shell_cli.repl.folding import Folds
 from agent_shell_cli.repl.history import InputHistory
 from agent_shell_cli.repl.router import (
     USER,
@@ -73,10 +74,10 @@ def _history(data: bytes) -> None:
         file = Path(folder, "history")
         file.write_bytes(data)
         said: list[str] = []
-        before = list(InputHistory(Path(folder), said.append).load_history_strings())
+        before = list(InputHistory(Path(folder), Folds(3, 0), said.append).load_history_strings())
         assert all(isinstance(text, str) for text in before)
-        InputHistory(Path(folder), said.append).store_string(text := Take(data).text())
-        after = list(InputHistory(Path(folder), said.append).load_history_strings())
+        InputHistory(Path(folder), Folds(3, 0), said.append).store_string(text := Take(data).text())
+        after = list(InputHistory(Path(folder), Folds(3, 0), said.append).load_history_strings())
         assert after == [text, *before], "a record spoiled another"
         assert said == []
 
