@@ -12,7 +12,6 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import islice
 
 from agent_shell import Engine, Entry, FollowUp, Lane, Limits, Phase, Session, State
@@ -28,6 +27,7 @@ from agent_shell.events import (
     TurnStarted,
 )
 from agent_shell.journal.sqlite import SqliteJournal, catalog
+from agent_shell.records import record
 
 __all__ = ["Attached"]
 
@@ -41,7 +41,7 @@ _TURNS_BACK = 50
 _OF_A_TURN = (State.ANSWERED, State.FAILED, State.CANCELLED)
 
 
-@dataclass(slots=True)
+@record
 class _Own:
     """An input of ours: `turn` answers it now, `steered` is the turn that took it in."""
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent_shell.records import frozen
 from agent_shell_cli.config.places import Places
 from agent_shell_cli.config.textfile import Unreadable, read_text
 from agent_shell_cli.printable import printable_line
@@ -30,7 +30,7 @@ _HEAD = r"(?sm)---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)"
 _ABOUT = r"(?m)^description:[ \t]*(.*?)[ \t]*$"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Custom:
     """One command: what it says of itself, whose it is, and the text that it stands for."""
 

@@ -10,13 +10,13 @@ import sqlite3
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent_shell import AgentShellError
 from agent_shell.agents.embedded import find_weights, require_xllamacpp
 from agent_shell.journal.sqlite import catalog, recovery
 from agent_shell.journal.sqlite.catalog import Sign
+from agent_shell.records import record
 from agent_shell.tools.sandbox import find_sandbox
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.sessions.output import note, write, write_json
@@ -36,7 +36,7 @@ class _Grade(enum.StrEnum):
     FAIL = "fail"
 
 
-@dataclass(slots=True)
+@record
 class _Finding:
     """One thing that was looked at; `advice` says what to do, where something is to do."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from agent_shell import Agent
 from agent_shell.agents import Loadable, Progress, make_agent
+from agent_shell.records import record
 from agent_shell_cli.config.settings import Settings
 from agent_shell_cli.workbench import Workbench
 
@@ -19,7 +19,7 @@ __all__ = ["Model", "known_models", "open_model"]
 _WITHOUT_TOOLS = ("embedded", "echo")
 
 
-@dataclass(slots=True)
+@record
 class Model:
     """An agent with its name, and a note that a user should see before the first turn.
 

@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from agent_shell import AgentShellError
 from agent_shell.agents.embedded import Progress, ensure_weights, find_weights
@@ -24,6 +23,7 @@ from agent_shell.agents.provider import (
     server_of,
     set_key,
 )
+from agent_shell.records import frozen
 from agent_shell_cli.exits import UsageError
 from agent_shell_cli.printable import printable
 
@@ -87,7 +87,7 @@ def pull(*, color: bool | None) -> None:
     print(path)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Standing:
     """A model, or all of a provider's, and how it stands."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from agent_shell import Budget, Lane
+from agent_shell.records import record
 from agent_shell_cli.config import Places, Settings
 
 __all__ = ["ChatOptions", "InputForm", "OnFailed", "OnInterrupted", "OutputForm", "StressOptions"]
@@ -43,7 +44,7 @@ class OnInterrupted(enum.StrEnum):
     SKIP = "skip"
 
 
-@dataclass(slots=True)
+@record
 class ChatOptions:
     """Of `agent-shell chat`.
 
@@ -70,7 +71,7 @@ class ChatOptions:
     budget: Budget = field(default_factory=Budget)
 
 
-@dataclass(slots=True)
+@record
 class StressOptions:
     """Of `agent-shell stress`."""
 

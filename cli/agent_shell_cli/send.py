@@ -7,12 +7,12 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from agent_shell import Entry, InvalidText, Lane, Limits, State, TooLarge
 from agent_shell.inbox import Delivery, deliver
 from agent_shell.journal.sqlite import SqliteJournal, catalog
+from agent_shell.records import record
 from agent_shell_cli.exits import Exit, UsageError
 from agent_shell_cli.journals import open_file
 from agent_shell_cli.sessions.document import follow_up_json
@@ -25,7 +25,7 @@ _POLL_S = 0.1
 _LIMIT = Limits().text_bytes
 
 
-@dataclass(slots=True)
+@record
 class SendOptions:
     """Of `agent-shell send`; `timeout` in seconds, for the receipt."""
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from agent_shell.records import frozen
 
 __all__ = [
     "COMMANDS",
@@ -61,7 +62,7 @@ class Verb(enum.StrEnum):
     EXIT = "exit"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """One line of `/help`; `takes` is what stands behind it, if anything does.
 
@@ -150,7 +151,7 @@ class Act(enum.Enum):
     DENY = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Key:
     """One key, or several that do the same: how it is called, what it does in each mode.
 

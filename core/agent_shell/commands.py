@@ -6,11 +6,11 @@ Both can be written down and sent, so that decisions may be made elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from agent_shell.agents.base import Usage
 from agent_shell.events import Fact
+from agent_shell.records import record
 from agent_shell.state import FollowUp, Hold, Lane, State, TurnState
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-@dataclass(slots=True)
+@record
 class Restore:
     """A session that was let go of, or whose process died, is taken up again.
 
@@ -52,14 +52,14 @@ class Restore:
     detail: str
 
 
-@dataclass(slots=True)
+@record
 class Submit:
     """An input asks to be accepted."""
 
     follow_up: FollowUp
 
 
-@dataclass(slots=True)
+@record
 class TurnOver:
     """Turn `turn` has ended, its clean-up included.
 
@@ -76,21 +76,21 @@ class TurnOver:
     hold: Hold | None = None
 
 
-@dataclass(slots=True)
+@record
 class Interrupt:
     """Somebody stops the running turn; the queue behind it is held."""
 
     by: str
 
 
-@dataclass(slots=True)
+@record
 class PutOnHold:
     """No turn is to start until a release; the running one goes on."""
 
     hold: Hold
 
 
-@dataclass(slots=True)
+@record
 class Release:
     """The hold is to end; with `until`, only the hold that ends at that time."""
 
@@ -98,7 +98,7 @@ class Release:
     until: float | None = None
 
 
-@dataclass(slots=True)
+@record
 class Edit:
     """A waiting follow-up is to have another text."""
 
@@ -106,7 +106,7 @@ class Edit:
     text: str
 
 
-@dataclass(slots=True)
+@record
 class Remove:
     """A waiting follow-up leaves the queue, with `state` as its receipt."""
 
@@ -115,7 +115,7 @@ class Remove:
     state: State = State.WITHDRAWN
 
 
-@dataclass(slots=True)
+@record
 class Move:
     """A waiting follow-up is to have position `position` (1 is the next to run)."""
 
@@ -123,7 +123,7 @@ class Move:
     position: int
 
 
-@dataclass(slots=True)
+@record
 class HoldBack:
     """A waiting follow-up is not to run while `held` is true; others are."""
 
@@ -131,7 +131,7 @@ class HoldBack:
     held: bool
 
 
-@dataclass(slots=True)
+@record
 class Promote:
     """A waiting follow-up is to steer or to interrupt the running turn."""
 
@@ -139,7 +139,7 @@ class Promote:
     lane: Literal[Lane.STEER, Lane.INTERRUPT]
 
 
-@dataclass(slots=True)
+@record
 class TakeSteers:
     """Turn `turn` has reached a safe point, `where`, and takes in what is to steer it.
 
@@ -151,14 +151,14 @@ class TakeSteers:
     pending: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
+@record
 class Close:
     """The session is to end: after its queue (`drain`), or with the queue left."""
 
     drain: bool
 
 
-@dataclass(slots=True)
+@record
 class Unwritten:
     """The journal did not record a batch.
 
@@ -174,7 +174,7 @@ class Unwritten:
     moved: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
+@record
 class Fetched:
     """The journal has answered fetch `number`; one that is not under way is stale."""
 
@@ -201,28 +201,28 @@ Command = (
 )
 
 
-@dataclass(slots=True)
+@record
 class Start:
     """Run this turn in a fresh task, once the facts beside it are recorded."""
 
     turn: TurnState
 
 
-@dataclass(slots=True)
+@record
 class Cancel:
     """Cancel the task of this turn."""
 
     turn: int
 
 
-@dataclass(slots=True)
+@record
 class WakeAt:
     """At `until` (epoch seconds), send `Release("timer", until)`."""
 
     until: float
 
 
-@dataclass(slots=True)
+@record
 class Fetch:
     """Get the next `limit` follow-ups behind `after` (from the first, if `None`)."""
 

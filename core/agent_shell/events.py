@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from agent_shell.agents.base import Usage
+from agent_shell.records import record
 from agent_shell.state import HoldReason, Lane, State
 
 __all__ = [
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 
-@dataclass(slots=True)
+@record
 class Event:
     """The base of all: which session, and when."""
 
@@ -52,19 +52,19 @@ class Event:
     time: float
 
 
-@dataclass(slots=True)
+@record
 class Fact(Event):
     """An event that is true only once the journal has it."""
 
 
-@dataclass(slots=True)
+@record
 class SessionOpened(Event):
     """An engine has taken the session up."""
 
     type: ClassVar[str] = "session.opened"
 
 
-@dataclass(slots=True)
+@record
 class FollowUpAccepted(Fact):
     """The session has taken an input; `position` follow-ups wait or run up to it.
 
@@ -80,7 +80,7 @@ class FollowUpAccepted(Fact):
     position: int
 
 
-@dataclass(slots=True)
+@record
 class FollowUpRejected(Event):
     """An input was refused: `error` names the refusal, `reason` explains it."""
 
@@ -90,7 +90,7 @@ class FollowUpRejected(Event):
     reason: str
 
 
-@dataclass(slots=True)
+@record
 class FollowUpEdited(Fact):
     """A waiting follow-up has another text now."""
 
@@ -99,7 +99,7 @@ class FollowUpEdited(Fact):
     text: str
 
 
-@dataclass(slots=True)
+@record
 class FollowUpMoved(Fact):
     """A waiting follow-up has another position now (1 is the next to run).
 
@@ -112,7 +112,7 @@ class FollowUpMoved(Fact):
     lane: Lane
 
 
-@dataclass(slots=True)
+@record
 class TurnStarted(Fact):
     """A turn answers follow-up `id`; `queued` follow-ups wait behind it."""
 
@@ -122,7 +122,7 @@ class TurnStarted(Fact):
     queued: int
 
 
-@dataclass(slots=True)
+@record
 class TurnDelta(Event):
     """A piece of the answer."""
 
@@ -132,7 +132,7 @@ class TurnDelta(Event):
     text: str
 
 
-@dataclass(slots=True)
+@record
 class TurnNotice(Event):
     """Something about a turn that the user should know."""
 
@@ -142,7 +142,7 @@ class TurnNotice(Event):
     text: str
 
 
-@dataclass(slots=True)
+@record
 class ToolCalled(Event):
     """The agent begins to use a tool; `call` names this use within the turn."""
 
@@ -154,7 +154,7 @@ class ToolCalled(Event):
     arguments: Mapping[str, Any]
 
 
-@dataclass(slots=True)
+@record
 class ToolReturned(Event):
     """A use of a tool is over; `ok` is false where it failed, was denied or cut off."""
 
@@ -167,7 +167,7 @@ class ToolReturned(Event):
     text: str
 
 
-@dataclass(slots=True)
+@record
 class TurnPartial(Fact):
     """A piece of the answer, recorded so that a crash leaves what was produced.
 
@@ -180,7 +180,7 @@ class TurnPartial(Fact):
     text: str
 
 
-@dataclass(slots=True)
+@record
 class TurnMessages(Fact):
     """What the model's history has more of this turn; recorded as it comes, and not told.
 
@@ -193,7 +193,7 @@ class TurnMessages(Fact):
     messages: Sequence[Mapping[str, Any]]
 
 
-@dataclass(slots=True)
+@record
 class TurnEnded(Fact):
     """A turn is over, its clean-up included.
 
@@ -209,7 +209,7 @@ class TurnEnded(Fact):
     usage: Usage | None
 
 
-@dataclass(slots=True)
+@record
 class Receipt(Fact):
     """The one final state of a follow-up.
 
@@ -239,7 +239,7 @@ _JOINT = {
 }
 
 
-@dataclass(slots=True)
+@record
 class SessionHeld(Fact):
     """The session keeps its queue and starts no turn, until it is released."""
 
@@ -250,7 +250,7 @@ class SessionHeld(Fact):
     queued: int
 
 
-@dataclass(slots=True)
+@record
 class SessionReleased(Fact):
     """The hold is over; `by` says who ended it."""
 
@@ -258,7 +258,7 @@ class SessionReleased(Fact):
     by: str
 
 
-@dataclass(slots=True)
+@record
 class SessionClosed(Fact):
     """The session takes no input and starts no turn; `queued` follow-ups are left."""
 
@@ -266,7 +266,7 @@ class SessionClosed(Fact):
     queued: int
 
 
-@dataclass(slots=True)
+@record
 class Missed(Event):
     """An observer was too slow: `count` events were not kept for it."""
 

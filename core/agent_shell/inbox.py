@@ -14,13 +14,13 @@ import secrets
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 from agent_shell import errors
 from agent_shell.agents.base import AgentEvent, Turn
 from agent_shell.engine import Engine
 from agent_shell.journal import Entry
 from agent_shell.journal.sqlite import SqliteJournal, catalog
+from agent_shell.records import record
 from agent_shell.session import Session
 from agent_shell.state import FollowUp, Lane, Phase
 
@@ -65,7 +65,7 @@ async def _adopt(session: Session, journal: SqliteJournal) -> None:
                 await journal.change(functools.partial(_take_out, key=key, id=sent.id))
 
 
-@dataclass(slots=True)
+@record
 class Delivery:
     """What became of an input that was sent.
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from agent_shell import errors
+from agent_shell.records import record
 
 __all__ = [
     "Budget",
@@ -93,7 +94,7 @@ class Phase(enum.IntEnum):
     CLOSED = 4
 
 
-@dataclass(slots=True)
+@record
 class FollowUp:
     """One user input that the session has accepted.
 
@@ -109,7 +110,7 @@ class FollowUp:
     held_back: bool = False
 
 
-@dataclass(slots=True)
+@record
 class Hold:
     """Why the session starts no turn; `until` (epoch seconds) if it ends by itself."""
 
@@ -118,7 +119,7 @@ class Hold:
     until: float | None = None
 
 
-@dataclass(slots=True)
+@record
 class TurnState:
     """The turn that runs: its number, its follow-up, who stopped it, what steers it.
 
@@ -132,7 +133,7 @@ class TurnState:
     inbox: tuple[FollowUp, ...] = ()
 
 
-@dataclass(slots=True)
+@record
 class Limits:
     """The bounds of one session: waiting follow-ups, and bytes (UTF-8) of one.
 
@@ -164,7 +165,7 @@ def utf8_size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-@dataclass(slots=True)
+@record
 class Budget:
     """How much a session may use before it holds, or has used; `None` is no bound.
 
@@ -186,7 +187,7 @@ def left(budget: Budget, spent: Budget) -> Budget:
     )
 
 
-@dataclass(slots=True)
+@record
 class SessionState:
     """One object owns one session's whole state.
 

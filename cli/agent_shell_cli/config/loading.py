@@ -10,10 +10,11 @@ import functools
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from agent_shell.records import frozen, record
 from agent_shell_cli.config.places import Places, places
 from agent_shell_cli.config.settings import KEYS, Key, Settings
 from agent_shell_cli.config.textfile import Unreadable, read_text
@@ -42,7 +43,7 @@ class ConfigError(UsageError):
     """The configuration has faults; the message names all of them, one a line."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Configuration:
     """The settings, where each that is no default comes from, and what was wrong.
 
@@ -90,7 +91,7 @@ def load(where: Places | None = None, environment: Mapping[str, str] = os.enviro
     return Configuration(Settings(**values), sources, tuple(problems))
 
 
-@dataclass(slots=True)
+@record
 class _File:
     """One file, and what the ones before it have said.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from agent_shell.records import frozen
 
 __all__ = ["CONFIG_VARIABLE", "Places", "places"]
 
@@ -14,7 +15,7 @@ _FILE = "config.toml"
 _PROJECT = ".agent-shell"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Places:
     """The folders: the user's, and the project's, where there is one."""
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, cast
 
 from agent_shell.agents.provider.table import PROVIDERS
+from agent_shell.records import frozen
 from agent_shell_cli.config.palettes import COLORS, STYLE_FORM, is_style
 
 __all__ = ["KEYS", "STATUS_PARTS", "Key", "Kind", "Settings", "is_amount"]
@@ -21,7 +22,7 @@ __all__ = ["KEYS", "STATUS_PARTS", "Key", "Kind", "Settings", "is_amount"]
 STATUS_PARTS = ("model", "queue", "context", "tokens", "cost", "elapsed", "session", "folder")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kind:
     """What a value may be: in words, and as a check.
 
@@ -38,7 +39,7 @@ class Kind:
     shown: Callable[[Any], Any] = lambda value: value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Key:
     """One key. `project` is what a project may set, where that is not everything."""
 
@@ -133,7 +134,7 @@ def _about(kind: Kind, doc: str, project: Kind | None = None) -> dict[str, Any]:
     return {"kind": kind, "doc": doc, "project": project}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """The value of every key; by default, its default."""
 

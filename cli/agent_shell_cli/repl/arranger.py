@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 from agent_shell import FollowUp, Lane, NotWaiting, Refused, Session
+from agent_shell.records import frozen
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.view import View, counted
 
@@ -22,7 +22,7 @@ _UNDOS = 100
 _UNDO_INPUTS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Undo:
     """How a change is taken back, and what is said then."""
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent_shell.records import frozen
 from agent_shell.tools.base import ToolError
 from agent_shell.tools.workspace import Place, Workspace
 
@@ -23,7 +23,7 @@ _SUFFIX = re.compile(r"\.[a-z0-9]{1,4}\Z")
 _TICKS = re.compile("`+")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attachment:
     """What became of a mention: `text` goes behind the input, "" where nothing is attached."""
 

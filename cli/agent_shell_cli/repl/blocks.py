@@ -19,9 +19,9 @@ parser is kept. Texts are already printable, and have no tabs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_shell.records import frozen, record
 from agent_shell_cli.repl.markup import settled
 from agent_shell_cli.repl.parser import Parsed, parse
 from agent_shell_cli.repl.rows import row_starts
@@ -50,7 +50,7 @@ _OPENING = ("blockquote_open", "bullet_list_open", "ordered_list_open", "list_it
 _CLOSING = ("blockquote_close", "bullet_list_close", "ordered_list_close", "list_item_close")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Carry:
     """What is open where a piece of an answer begins.
 
@@ -78,7 +78,7 @@ class Carry:
 BEGUN = Carry(f"{_BLOCK}\n")
 
 
-@dataclass(slots=True)
+@record
 class _Container:
     """A quote, or a list with its items so far."""
 
@@ -86,7 +86,7 @@ class _Container:
     items: list[Token]
 
 
-@dataclass(slots=True)
+@record
 class _Tail:
     """The last block of a text, and the containers that it stands in.
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import AsyncGenerator, Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from prompt_toolkit.application.current import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from agent_shell.records import frozen
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.files import FileIndex
 from agent_shell_cli.repl.mentions import mention, typed_path
@@ -41,7 +41,7 @@ class What(enum.Enum):
     TARGET = enum.auto()  # a file to write
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """What is being typed, and what there is of it before the cursor."""
 
@@ -49,7 +49,7 @@ class Wanted:
     typed: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sources:
     """Where options come from; `at_hand` costs nothing, `looked_up` is asked in a thread."""
 

@@ -13,11 +13,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from pathlib import Path
 
 from agent_shell import AgentShellError
+from agent_shell.records import frozen, record
 from agent_shell_cli.printable import printable
 
 __all__ = ["FileIndex", "Table", "listed"]
@@ -36,7 +37,7 @@ _GIT = ("git", "--no-optional-locks", "-c", "core.fsmonitor=false", "ls-files", 
 _LISTED = ("--cached", "--others", "--exclude-standard")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Piece:
     """So many paths, and the same in small letters: a line each, and their last parts."""
 
@@ -51,7 +52,7 @@ class _Piece:
         return cls(tuple(paths), "\n" + "\n".join(low), "\n" + "\n".join(names))
 
 
-@dataclass(slots=True)
+@record
 class Table:
     """Paths by how deep they lie, so that the nearest are found first; a folder ends in `/`."""
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 
+from agent_shell.records import frozen
 from agent_shell_cli.repl.view import counted
 
 __all__ = ["Folds"]
@@ -23,7 +23,7 @@ _FIRST, _MARKS = 0xD800, 0x400
 _MARK = re.compile("[\ud800-\udbff]")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Fold:
     label: str
     text: str

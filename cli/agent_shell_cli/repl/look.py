@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from prompt_toolkit.styles import BaseStyle, Style
 
+from agent_shell.records import frozen
 from agent_shell_cli.config.palettes import PALETTES
 
 __all__ = ["Look"]
@@ -19,7 +20,7 @@ _LIGHT_GROUNDS = frozenset({"7", "15"})
 _ASCII = str.maketrans({"—": "-", "·": "-", "…": "~", "▸": ">", "≈": "~", "↑": "^", "↓": "v"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """How things are shown; each sign takes one cell.
 

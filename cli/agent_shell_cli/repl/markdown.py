@@ -12,9 +12,9 @@ Markdown become control characters only after the answer was made printable.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_shell.records import record
 from agent_shell_cli.printable import printable
 from agent_shell_cli.repl.blocks import Carry, is_blank, is_many, sampled
 from agent_shell_cli.repl.code import highlighted
@@ -47,7 +47,7 @@ def rendered(text: str, carry: Carry, look: Look, width: int) -> list[Row]:
     return walk.page.rows
 
 
-@dataclass(slots=True)
+@record
 class _Container:
     """What stands before the rows of a quote or an item: at first, then later."""
 

@@ -9,10 +9,12 @@ apart, because where blocks end does not depend on it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from agent_shell.records import record
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -27,7 +29,7 @@ _NESTING = 40
 _BRACKETS = 300
 
 
-@dataclass(slots=True)
+@record
 class Parsed:
     """A text in blocks: `contents` has, by line and level, where in it a block begins.
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agent_shell.records import frozen
 from agent_shell.tools import Approval, ApprovalRequest
 
 __all__ = ["READ_S", "Asked", "Questions"]
@@ -20,7 +21,7 @@ __all__ = ["READ_S", "Asked", "Questions"]
 READ_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """A question as it stands on the screen; `ready` where it can be answered.
 

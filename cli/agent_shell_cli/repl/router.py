@@ -9,9 +9,10 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agent_shell import HoldReason, Lane
+from agent_shell.records import frozen
 from agent_shell_cli.config.textfile import Unreadable
 from agent_shell_cli.verbs import COMMANDS, Command, Verb
 
@@ -44,7 +45,7 @@ _COMMAND = re.compile(r"/([A-Za-z][A-Za-z0-9-]*)(?:[ \t]+(.*))?[ \t]*\Z", re.DOT
 _ANSWER = re.compile(r"/(?:allow|deny)\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Situation:
     """What the meaning of an input depends on.
 
@@ -69,7 +70,7 @@ class Situation:
     custom: Callable[[str, str], str | None] = lambda _name, _argument: None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Send:
     """Submit `text` in `lane`; with `release`, end the hold first.
 
@@ -89,7 +90,7 @@ class Send:
         return said if self.sender == USER and "@" in said else ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """Carry out a command, on the waiting input `number` and a `place` if it is about those."""
 
@@ -99,19 +100,19 @@ class Call:
     place: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resume:
     """End the hold."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Complain:
     """Say why nothing was done; the draft stays."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Nothing:
     """There is nothing to do."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from agent_shell.events import (
 )
 from agent_shell.inbox import adopt_inbox
 from agent_shell.journal.sqlite import SqliteJournal
+from agent_shell.records import record
 from agent_shell_cli.attach import Attached
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.options import ChatOptions, OnFailed
@@ -78,7 +79,7 @@ _STOP_S = 1.0
 _OWNERS = frozenset(command.verb for command in COMMANDS if command.owners)
 
 
-@dataclass(slots=True)
+@record
 class Opened:
     """A session, owned or attached to, with its journal and its events.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from agent_shell import Usage
 from agent_shell.events import TurnEnded
+from agent_shell.records import record
 from agent_shell_cli.repl.live import elapsed
 from agent_shell_cli.repl.view import counted
 
@@ -15,7 +15,7 @@ __all__ = ["Spending", "status"]
 _UNSAID = "the model does not say"
 
 
-@dataclass(slots=True)
+@record
 class Spending:
     """Sums over the turns of a session; `context` and `window` are those of the last turn.
 

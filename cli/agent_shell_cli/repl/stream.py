@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from agent_shell.records import frozen
 from agent_shell_cli.repl.blocks import BEGUN, WINDOW, Carry, finished
 from agent_shell_cli.repl.rows import shown
 
@@ -19,7 +19,7 @@ _SHOWN_CHARS = 8192
 _WIDTH, _ROWS = 80, 6
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Piece:
     """A finished part of an answer, and what it stands in; None shows it as written."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from agent_shell.records import record
 from agent_shell_cli.repl.rows import Row, cells, part, row_starts, text_of
 
 __all__ = ["Table", "table_rows"]
@@ -15,7 +15,7 @@ _HEADER = "bold"
 _LINE = "class:quiet"
 
 
-@dataclass(slots=True)
+@record
 class Table:
     """The cells of a table: `sample` of its rows say how wide its columns are.
 

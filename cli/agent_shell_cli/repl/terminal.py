@@ -17,7 +17,6 @@ import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, TextIO
 
 from prompt_toolkit.data_structures import Size
@@ -26,6 +25,8 @@ from prompt_toolkit.output import Output, create_output
 from prompt_toolkit.output.plain_text import PlainTextOutput
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.utils import get_cwidth, get_term_environment_variable, is_dumb_terminal
+
+from agent_shell.records import frozen
 
 __all__ = [
     "FrameOutput",
@@ -182,7 +183,7 @@ class LineOutput(PlainTextOutput):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Terminal:
     """Where keys come from and text goes to; `linear` where the cursor can't be moved."""
 

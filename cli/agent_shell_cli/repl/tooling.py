@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from agent_shell.records import record
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.tool_text import about, folded, last_written
 
@@ -17,7 +18,7 @@ OUTPUT_CHARS = 4_096
 _LONG_S = 1.0
 
 
-@dataclass(slots=True)
+@record
 class Use:
     """One use of a tool: what it is about, since when (epoch seconds), what it has said."""
 
@@ -31,7 +32,7 @@ class Use:
         return f"{self.tool}  {self.about}".rstrip()
 
 
-@dataclass(slots=True)
+@record
 class Uses:
     """The uses of tools that are not over, by their names in the turn."""
 

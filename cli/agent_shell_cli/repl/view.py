@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from agent_shell import FollowUp, Hold, HoldReason, Lane, Phase, State
 from agent_shell.events import (
@@ -25,6 +25,7 @@ from agent_shell.events import (
     TurnNotice,
     TurnStarted,
 )
+from agent_shell.records import frozen, record
 from agent_shell_cli.printable import printable, printable_line
 from agent_shell_cli.repl.blocks import Carry
 from agent_shell_cli.repl.questions import Asked
@@ -64,7 +65,7 @@ class Kind(enum.Enum):
     NOTE = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """A finished piece of text, printable; `number` is that of its follow-up.
 
@@ -80,7 +81,7 @@ class Block:
     lines: Sequence[Line] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Snapshot:
     """Where the session stands: what is read of it, and never copied.
 
@@ -101,7 +102,7 @@ class Snapshot:
         return len(self.waiting) + self.beyond
 
 
-@dataclass(slots=True)
+@record
 class Running:
     """The turn that runs: its follow-up's number and text, its start (epoch seconds).
 
@@ -117,7 +118,7 @@ class Running:
     is_command: bool = False
 
 
-@dataclass(slots=True)
+@record
 class Beside:
     """A question beside the session, and its answer as it grows.
 
@@ -144,14 +145,14 @@ class Beside:
         return Block(Kind.BESIDE, f"beside: {printable_line(self.question)}")
 
 
-@dataclass(slots=True)
+@record
 class _Open:
     number: int
     text: str
     sender: str = ""
 
 
-@dataclass(slots=True)
+@record
 class View:
     """The model behind the screen.
 

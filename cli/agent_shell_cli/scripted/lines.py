@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from agent_shell import Lane
+from agent_shell.records import record
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.options import InputForm
 
@@ -27,7 +27,7 @@ _QUOTED = 40
 _FRAME = len(_BOM.encode()) + len(b"\r\n")
 
 
-@dataclass(slots=True)
+@record
 class Line:
     """One follow-up to submit; `number` is its line's (1 is the first, 0 what is no line)."""
 
@@ -37,7 +37,7 @@ class Line:
     id: str | None = None
 
 
-@dataclass(slots=True)
+@record
 class BadLine:
     """A line that is no follow-up: `error` names the kind, `reason` says what is wrong where."""
 

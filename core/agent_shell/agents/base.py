@@ -14,9 +14,10 @@ yields after that is dropped.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from agent_shell.records import frozen, record
 from agent_shell.state import Budget, FollowUp, State
 
 __all__ = [
@@ -37,21 +38,21 @@ __all__ = [
 ]
 
 
-@dataclass(slots=True)
+@record
 class Delta:
     """A piece of the answer, as it comes."""
 
     text: str
 
 
-@dataclass(slots=True)
+@record
 class Notice:
     """Something that the user should know about this turn, and that is no answer."""
 
     text: str
 
 
-@dataclass(slots=True)
+@record
 class Usage:
     """What the turn used, in tokens; `extra` holds what is counted besides.
 
@@ -71,7 +72,7 @@ class Usage:
         return cost if isinstance(cost, int | float) and cost > 0 else 0.0
 
 
-@dataclass(slots=True)
+@record
 class ToolCall:
     """The agent begins to use a tool; `call` names this use, once in its turn.
 
@@ -83,7 +84,7 @@ class ToolCall:
     arguments: Mapping[str, Any]
 
 
-@dataclass(slots=True)
+@record
 class ToolResult:
     """The use `call` of a tool is over; `text` is what a person should see of the result.
 
@@ -96,7 +97,7 @@ class ToolResult:
     text: str
 
 
-@dataclass(slots=True)
+@record
 class Messages:
     """What the model's history has more since the turn began, or since the last of these.
 
@@ -111,7 +112,7 @@ class Messages:
 AgentEvent = Delta | Notice | Usage | ToolCall | ToolResult | Messages
 
 
-@dataclass(slots=True)
+@record
 class Exchange:
     """One past turn: what was asked, what was answered, and how it ended.
 
@@ -239,7 +240,7 @@ class WrappedTurn:
         return self._turn.take_steers(where)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """How far a model is that is being made ready; `total_bytes` is 0 where nobody can know."""
 

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from agent_shell.agents.base import Exchange
 from agent_shell.events import Fact
+from agent_shell.records import record
 from agent_shell.state import FollowUp, Lane, State
 
 __all__ = ["Entry", "Journal", "Restored"]
 
 
-@dataclass(slots=True)
+@record
 class Entry:
     """All that the journal knows of one follow-up."""
 
@@ -37,7 +37,7 @@ class Entry:
     ended_at: float | None = None
 
 
-@dataclass(slots=True)
+@record
 class Restored:
     """What a session was when it was last let go of, or its process died.
 

@@ -22,10 +22,10 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 from agent_shell.errors import AgentShellError
+from agent_shell.records import frozen
 
 __all__ = [
     "Approval",
@@ -82,7 +82,7 @@ class Denied(AgentShellError):
     """It may not be done; the text says why, and is told to the model."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApprovalRequest:
     """What a tool is about to do.
 
@@ -113,7 +113,7 @@ class ApprovalRequest:
         return self.need is Need.READ and not (self.outside or self.sensitive)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Approval:
     """The answer to a request; `reason` is told to the model where it is denied."""
 

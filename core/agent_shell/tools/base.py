@@ -30,10 +30,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agent_shell.errors import AgentShellError
+from agent_shell.records import frozen
 from agent_shell.tools.approval import ApprovalRequest, Gate, Need
 
 __all__ = ["Result", "Tool", "ToolContext", "ToolError"]
@@ -43,7 +43,7 @@ class ToolError(AgentShellError):
     """The tool could not do it; the text is for the model, and says what would help."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """What a tool gives back.
 
@@ -61,7 +61,7 @@ def _unheard(_: str) -> None:
     """Where nobody listens to what a tool says meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolContext:
     """What one use of a tool has around it.
 

@@ -6,11 +6,12 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import regex
 
+from agent_shell.records import record
 from agent_shell.tools.approval import Need
 from agent_shell.tools.base import Result, ToolContext, ToolError
 from agent_shell.tools.ignore import Ignored, glob
@@ -32,7 +33,7 @@ _SNIFFED = 8_192
 _DEEP = 64
 
 
-@dataclass(slots=True)
+@record
 class _Walk:
     """The files below a place, a folder's own before those of its folders.
 
@@ -175,7 +176,7 @@ def _expression(pattern: str, *, ignore_case: bool) -> regex.Pattern[str]:
         raise ToolError(f"{pattern!r} is no regular expression: {error}") from error
 
 
-@dataclass(slots=True)
+@record
 class _Search:
     """One search, and what it has counted."""
 

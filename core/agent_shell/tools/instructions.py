@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent_shell.records import frozen
 from agent_shell.tools.base import ToolError
 from agent_shell.tools.workspace import Workspace
 
@@ -23,7 +23,7 @@ _HEAD = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Instructions:
     """The text for a system prompt, "" where there are none; and the files it is from.
 

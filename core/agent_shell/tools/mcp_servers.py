@@ -13,9 +13,10 @@ import os
 import re
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol, cast
 
+from agent_shell.records import frozen
 from agent_shell.tools.approval import ApprovalRequest, Need
 from agent_shell.tools.base import Result, Tool, ToolContext, ToolError
 
@@ -36,7 +37,7 @@ _KEYS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class McpConfig:
     """One server: a command with its arguments and environment, or a URL with its headers.
 
@@ -115,7 +116,7 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and "\0" not in value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Offer:
     """A tool as a server describes it: anything may be in it."""
 

@@ -11,7 +11,8 @@ import contextlib
 import html
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from agent_shell.records import record
 
 __all__ = ["page_text"]
 
@@ -66,7 +67,7 @@ def _pieces(page: str) -> Iterator[str]:
     yield _text(page[place:], written=written)
 
 
-@dataclass(slots=True)
+@record
 class _Tag:
     """A tag: `end` is -1 where it has none, and `next` where to go on."""
 

@@ -9,8 +9,10 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from agent_shell.records import frozen, record
 
 __all__ = ["Ended", "pieces", "run"]
 
@@ -24,7 +26,7 @@ _LIVE = 1 << 20
 _PATIENCE_S = 6.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """How it went: `code` is 128 and the signal's number where one ended it."""
 
@@ -148,7 +150,7 @@ async def _readable(output: int, ending: asyncio.Future[int]) -> None:
         loop.remove_reader(output)
 
 
-@dataclass(slots=True)
+@record
 class _HeadAndTail:
     """The beginning and the end of what may be endless."""
 

@@ -7,8 +7,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from agent_shell.records import frozen
 
 __all__ = ["Sandbox", "find_sandbox"]
 
@@ -52,7 +53,7 @@ _OWN = ("/run", "/tmp", "/var/tmp")  # noqa: S108
 _KEPT = (".git/hooks", ".git/config", ".agent-shell")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sandbox:
     """How commands are confined here; `program` is `None` where they are not.
 

@@ -17,10 +17,10 @@ import secrets
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from agent_shell.records import frozen
 from agent_shell.tools.base import ToolError
 from agent_shell.tools.sensitive import decides_what_runs, may_hold_secrets
 
@@ -36,7 +36,7 @@ _IRREGULAR = "{} is no regular file (a device, a pipe, a socket): not opened"
 _LINKED = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where a path leads: `parts` from the project's folder, or from `/` where `outside`."""
 
@@ -59,7 +59,7 @@ class Place:
         return decides_what_runs(self.parts)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stamp:
     """Which file it was, and in what state."""
 
@@ -74,7 +74,7 @@ class Stamp:
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """Something in a folder, as it was when the folder was read; no link is followed."""
 

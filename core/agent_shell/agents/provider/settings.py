@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from agent_shell.agents.provider.table import ModelName
 from agent_shell.agents.provider.toolset import NoTools, Toolset
+from agent_shell.records import frozen
 
 __all__ = ["ProviderSettings"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProviderSettings:
     """A model and how it is used.
 

@@ -7,27 +7,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
+
+from agent_shell.records import record
 
 __all__ = ["Said", "Steered", "Step", "Used", "steps_of"]
 
 
-@dataclass(slots=True)
+@record
 class Said:
     """A part of the answer."""
 
     text: str
 
 
-@dataclass(slots=True)
+@record
 class Steered:
     """An input that the turn took in here."""
 
     text: str
 
 
-@dataclass(slots=True)
+@record
 class Used:
     """A tool was used; `ok` is `None` where it never returned, and `text` is what it gave."""
 

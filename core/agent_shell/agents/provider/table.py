@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-from dataclasses import dataclass
 
 from agent_shell.errors import UnknownModel
+from agent_shell.records import frozen
 
 __all__ = ["PROVIDERS", "ModelName", "Provider", "find_provider", "parse"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Provider:
     """Whose model it is, and what that takes.
 
@@ -52,7 +52,7 @@ class Provider:
         return f"pip install 'agent-shell[{self.extra}]'" if self.extra else "pip install openai"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelName:
     """A model by its provider, and by the name that the provider gave it."""
 

@@ -14,7 +14,6 @@ import os
 import sqlite3
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from agent_shell.journal.sqlite import schema
 from agent_shell.journal.sqlite.liveness import STALE_S
 from agent_shell.journal.sqlite.reading import sound
 from agent_shell.journal.sqlite.tables import is_hold, is_int, is_text, is_time, or_null
+from agent_shell.records import record
 from agent_shell.state import HoldReason, Phase
 
 __all__ = [
@@ -52,7 +52,7 @@ class Sign(enum.StrEnum):
     DEAD = "dead"
 
 
-@dataclass(slots=True)
+@record
 class Owner:
     """The process that has a session open; `since` in epoch seconds."""
 
@@ -61,7 +61,7 @@ class Owner:
     stopped: bool
 
 
-@dataclass(slots=True)
+@record
 class Status:
     """How a session stands.
 

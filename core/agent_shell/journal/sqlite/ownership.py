@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent_shell.agents.base import Exchange
@@ -14,6 +13,7 @@ from agent_shell.journal.sqlite.liveness import Liveness
 from agent_shell.journal.sqlite.reading import sound, waiting
 from agent_shell.journal.sqlite.schema import Damaged
 from agent_shell.journal.sqlite.tables import is_int, is_text, is_time, or_null
+from agent_shell.records import record
 from agent_shell.state import FollowUp, State
 
 __all__ = ["Lease", "let_go", "refuse", "send", "take"]
@@ -22,7 +22,7 @@ __all__ = ["Lease", "let_go", "refuse", "send", "take"]
 _SESSION_ROW = (is_int, is_int, or_null(is_text), or_null(is_int), or_null(is_time))
 
 
-@dataclass(slots=True)
+@record
 class Lease:
     """A session that this process owns, as long as the session's fence is `fence`."""
 

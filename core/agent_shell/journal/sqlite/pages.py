@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from agent_shell.records import record
 
 __all__ = ["Cell", "Pages"]
 
@@ -24,7 +25,7 @@ _TABLE_INNER, _TABLE_LEAF = 0x05, 0x0D
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 
 
-@dataclass(slots=True)
+@record
 class Cell:
     """One row: of a table, with its `rowid`, or of an index (`rowid` is `None`)."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from agent_shell.agents.base import Exchange
@@ -21,6 +20,7 @@ from agent_shell.journal.sqlite.tables import (
     is_time,
     or_null,
 )
+from agent_shell.records import record
 from agent_shell.state import FollowUp, Lane, State
 
 __all__ = [
@@ -67,7 +67,7 @@ _SUMMARY_ROW = (
 )
 
 
-@dataclass(slots=True)
+@record
 class Summary:
     """One session in a list; times in epoch seconds, `owner_pid` where one owns it.
 

@@ -13,18 +13,19 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from agent_shell.errors import JournalError
 from agent_shell.journal.sqlite import catalog, schema
 from agent_shell.journal.sqlite.pages import Cell, Pages
 from agent_shell.journal.sqlite.tables import BY_SHAPE, TABLES
+from agent_shell.records import record
 
 __all__ = ["TABLES", "Examination", "Recovery", "examine", "recover"]
 
 
-@dataclass(slots=True)
+@record
 class Examination:
     """What there is to say of a file; `damaged` is where `recover` can help."""
 
@@ -33,7 +34,7 @@ class Examination:
     damaged: bool = False
 
 
-@dataclass(slots=True)
+@record
 class Recovery:
     """What was recovered, where the damaged file is now, and what is known to be lost.
 

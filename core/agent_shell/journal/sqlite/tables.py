@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from agent_shell.journal.sqlite.pages import Cell
+from agent_shell.records import record
 from agent_shell.state import Lane, State
 
 __all__ = [
@@ -85,7 +85,7 @@ def or_null(check: Check) -> Check:
     return lambda value: value is None or check(value)
 
 
-@dataclass(slots=True)
+@record
 class Table:
     """What a row of a table must look like, so that no garbage is taken for one.
 

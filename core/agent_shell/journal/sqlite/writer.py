@@ -14,7 +14,6 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from agent_shell.events import Fact
 from agent_shell.journal.sqlite.liveness import BEAT_S, Liveness
 from agent_shell.journal.sqlite.records import Records
 from agent_shell.journal.sqlite.schema import describe
+from agent_shell.records import record
 
 __all__ = ["Batch", "Call", "Writer"]
 
@@ -35,7 +35,7 @@ _OF_A_BATCH = (sqlite3.IntegrityError, sqlite3.DataError, ValueError, OverflowEr
 Answer = tuple[asyncio.Future[Any], Any, Exception | None]
 
 
-@dataclass(slots=True)
+@record
 class Batch:
     """Facts of one session, valid while the session's fence is `fence`."""
 
@@ -45,7 +45,7 @@ class Batch:
     done: asyncio.Future[None]
 
 
-@dataclass(slots=True)
+@record
 class Call:
     """Something else to do on the writing connection, in a transaction of its own."""
 
