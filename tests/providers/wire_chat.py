@@ -123,6 +123,51 @@ class Chat:
         return openai_error(status, message, kind)
 
 
+class GroqAnswer(ChatAnswer):
+    """As `ChatAnswer`; what was used stands in a field of its own, whether asked for or not."""
+
+    def closing(self, used: Used, truncated: bool) -> Iterator[bytes]:
+        choice = {"index": 0, "delta": {}, "finish_reason": self._reason(truncated)}
+        usage = {**_usage(used), "prompt_tokens_details": {"cached_tokens": used.cached}}
+        chunk = {**self._head, "object": "chat.completion.chunk", "choices": [choice]}
+        yield event({**chunk, "x_groq": {"id": "req_1", "usage": usage}})
+        yield event("[DONE]")
+
+
+class MistralAnswer(ChatAnswer):
+    """As `ChatAnswer`; a call comes whole, and what was used with the last delta, always."""
+
+    def call(self, call: Call) -> Iterator[bytes]:
+        *_, held = super().call(call)  # what is kept of it for an answer that is not streamed
+        del held
+        whole = {**self._calls[-1], "index": len(self._calls) - 1}
+        yield self._delta({"tool_calls": [whole]})
+
+    def closing(self, used: Used, truncated: bool) -> Iterator[bytes]:
+        choice = {"index": 0, "delta": {"content": ""}, "finish_reason": self._reason(truncated)}
+        chunk = {**self._head, "object": "chat.completion.chunk", "choices": [choice]}
+        yield event({**chunk, "usage": _usage(used)})
+        yield event("[DONE]")
+
+
+class Mistral(Chat):
+    """The format of Mistral's service: much like OpenAI's; at a path of its own here."""
+
+    path = "/mistral/v1/chat/completions"
+
+    def answer(self, body: dict[str, Any], numbers: Numbers) -> MistralAnswer:
+        return MistralAnswer(body, numbers)
+
+
+class Groq(Chat):
+    """The format of Groq's service: OpenAI's, at another path."""
+
+    path = "/openai/v1/chat/completions"
+
+    def answer(self, body: dict[str, Any], numbers: Numbers) -> GroqAnswer:
+        return GroqAnswer(body, numbers)
+
+
 def _said(message: dict[str, Any]) -> Said:
     role, text = message["role"], text_of(message.get("content"))
     if role == "tool":

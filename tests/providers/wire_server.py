@@ -3,9 +3,10 @@
     async with WireServer(Story(say("hello"))) as server:
         ...  # a client at server.openai_url or server.anthropic_url, with server.key
 
-It answers `/v1/chat/completions`, `/v1/responses`, `/v1/messages` and `/v1/models`. What the
-real server would refuse is refused with its 400, and kept in `violations`; so is what the
-story did not expect. Violations that are still there in the end fail the test.
+It answers `/v1/chat/completions`, `/v1/responses`, `/v1/messages`, the paths of Groq,
+Mistral and Google, and `/v1/models`. What the real server would refuse is refused with its
+400, and kept in `violations`; so is what the story did not expect. Violations that are still
+there in the end fail the test.
 
 Written by hand over asyncio's streams, since no web framework lets a test cut a connection
 inside a chunk, or says when exactly the client went.
@@ -16,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -37,12 +39,20 @@ from providers.story import (
     Used,
     Wait,
 )
-from providers.wire_chat import Chat
+from providers.wire_chat import Chat, Groq, Mistral
 from providers.wire_events import Answer, Format, Numbers, event
-from providers.wire_messages import Messages
+from providers.wire_gemini import Gemini
+from providers.wire_messages import Messages, MessagesAnswer
 from providers.wire_responses import Responses
 
-FORMATS: dict[str, Format] = {format.path: format for format in (Chat(), Responses(), Messages())}
+FORMATS: tuple[Format, ...] = (
+    Chat(),
+    Groq(),
+    Mistral(),
+    Responses(),
+    Messages(),
+    Gemini(),
+)
 
 Pieces = Callable[[], Iterator[int]]
 """The sizes in bytes of the pieces that an answer's stream is sent in, one after another."""
@@ -225,13 +235,15 @@ class _Connection:
             models = {"object": "list", "data": [{"id": "scripted", "object": "model"}]}
             await self._plain(200, {}, json.dumps(models))
             return True
-        format = FORMATS.get(path)
+        format = next((one for one in FORMATS if re.fullmatch(one.path, path)), None)
         if format is None or method != "POST":
             await self._plain(404, {}, json.dumps({"error": {"message": f"no {path} here"}}))
             return True
         now = asyncio.get_running_loop().time()
         number = len(self._server.asked) + 1
         asked = Asked(format.name, json.loads(body), headers, [], number, now)
+        if path.endswith(":streamGenerateContent"):  # Google's says it by the path alone
+            asked.body["stream"] = True
         self._server.asked.append(asked)
         await self._server.tell()
         return await self._while_client_listens(format, asked)
@@ -382,7 +394,9 @@ def _events(answer: Answer, part: Say | Call | Garble | Forever | ErrorEvent) ->
     if isinstance(part, Call):
         return answer.call(part)
     if isinstance(part, Garble):
-        return iter((event(part.data, "content_block_delta"),))  # a name that all of them take
+        # Anthropic's clients look at nothing without a name, and Google's take none.
+        name = "content_block_delta" if isinstance(answer, MessagesAnswer) else ""
+        return iter((event(part.data, name),))
     return answer.failure(part.kind, part.message)
 
 

@@ -9,6 +9,7 @@ from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
 from agent_shell.agents.provider.keys import Secrets
+from agent_shell.agents.provider.library.bounding import http_of
 from agent_shell.agents.provider.settings import ProviderSettings
 
 __all__ = ["Connection"]
@@ -32,8 +33,6 @@ class Connection:
 
     async def close(self) -> None:
         """Closes what it holds open."""
-        client = getattr(self.model, "client", None)
-        close = getattr(client, "close", None)
-        if close is not None:
+        if (http := http_of(self.model)) is not None:
             with contextlib.suppress(Exception):  # It may belong to a loop that is gone.
-                await close()
+                await http.aclose()

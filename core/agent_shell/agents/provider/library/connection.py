@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from pydantic_ai import exceptions
@@ -20,7 +20,7 @@ from agent_shell.agents.provider.library import conversation
 from agent_shell.agents.provider.library.bounding import bound_answers
 from agent_shell.agents.provider.library.connected import Connection
 from agent_shell.agents.provider.settings import ProviderSettings
-from agent_shell.errors import ModelUnusable
+from agent_shell.errors import ModelUnusable, reason_of
 
 __all__ = ["Connection", "connect", "conversation"]
 
@@ -32,12 +32,16 @@ def connect(settings: ProviderSettings) -> Connection:
     secrets = Secrets(_all_secrets(settings, key))
     try:
         model = _model(settings, key)
+    except ModelUnusable:
+        raise
     except (exceptions.UserError, ImportError, ValueError) as error:
         raise ModelUnusable(secrets.redact(f"{provider.title} can't be used: {error}")) from None
-    _switch_off_retries(model)
+    except Exception as error:  # a provider's library raises what it likes
+        said = f"{provider.title} can't be used: {reason_of(error)}"
+        raise ModelUnusable(secrets.redact(said)) from None
     bound_answers(model)
     window = settings.window or model.profile.get("context_window")
-    return Connection(model, settings, secrets, window, _request_settings(settings))
+    return Connection(model, settings, secrets, window, _request_settings(model, settings))
 
 
 def _all_secrets(settings: ProviderSettings, key: Key | None) -> list[str]:
@@ -83,16 +87,15 @@ def _provider(settings: ProviderSettings, key: Key | None) -> LibraryProvider[An
     return make(**given)
 
 
-def _switch_off_retries(model: Model) -> None:
+def _request_settings(model: Model, settings: ProviderSettings) -> ModelSettings:
     # Requests are tried again by us, where the user can see it, and only what is worth it.
-    client = getattr(model, "client", None)
-    if hasattr(client, "max_retries"):
-        client.max_retries = 0  # type: ignore[union-attr]
-
-
-def _request_settings(settings: ProviderSettings) -> ModelSettings:
     # `timeout` bounds every wait for a byte. `cache` is heeded where the provider has one.
-    asked = ModelSettings(timeout=settings.stall_s, cache=True)
+    wanted = ModelSettings(timeout=settings.stall_s, cache=True, max_retries=0)
     if settings.max_tokens is not None:
-        asked["max_tokens"] = settings.max_tokens
-    return asked
+        wanted["max_tokens"] = settings.max_tokens
+    if "timeout" in model.unsupported_settings:
+        # The best there is: what comes after the first event is left to the provider's library.
+        wanted["first_event_timeout"] = settings.stall_s
+    # What a model's library does not take would be complained of on the terminal.
+    kept = {name: value for name, value in wanted.items() if name not in model.unsupported_settings}
+    return cast("ModelSettings", kept)

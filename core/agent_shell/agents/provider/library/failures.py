@@ -101,8 +101,9 @@ def _of_other(error: Exception, connection: Connection) -> Failure:
     match error:
         case wrong.ContentFilterError():
             return Failure(AgentError(f"{title} did not answer this, by its content filter"))
-        case wrong.UserError():
-            return Failure(ModelUnusable(f"{title} can't be used: {said}"))
+        case wrong.UserError() | ValueError() if type(error) in (wrong.UserError, ValueError):
+            # What a library refuses to send; what it can't read has an error of its own kind.
+            return Failure(ModelUnusable(f"{title} can't be used: {_one_line(str(error))}"))
         case TypeError() | AttributeError() | AssertionError() | LookupError():
             # What a stream of the wrong shape looks like to an SDK, or a fault of our own.
             return _outage(f"what {title} sent can't be understood: {said}")
@@ -140,9 +141,10 @@ def _too_long(title: str, said: str) -> str:
 
 def _where(connection: Connection) -> str:
     try:
-        return f" at {connection.model.base_url}"
+        url: str | None = connection.model.base_url
     except (AttributeError, wrong.UserError):
         return ""
+    return f" at {url}" if url else ""
 
 
 def _cause(error: BaseException) -> str:

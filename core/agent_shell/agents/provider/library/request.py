@@ -22,6 +22,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import ModelRequestParameters
 
 from agent_shell.agents.base import Delta, Notice
+from agent_shell.agents.provider.library.bounding import answers_closed
 from agent_shell.agents.provider.library.connected import Connection
 from agent_shell.agents.provider.library.failures import failure_of
 from agent_shell.errors import AgentError, ModelUnreachable
@@ -73,13 +74,16 @@ def _final(error: AgentError, attempts: int) -> AgentError:
 async def _once(
     connection: Connection, messages: Sequence[ModelMessage], parameters: ModelRequestParameters
 ) -> AsyncGenerator[Delta | ModelResponse]:
-    async with model_request_stream(
-        connection.model,
-        messages,
-        model_settings=connection.request_settings,
-        model_request_parameters=parameters,
-        instrument=False,
-    ) as stream:
+    async with (
+        answers_closed(),
+        model_request_stream(
+            connection.model,
+            messages,
+            model_settings=connection.request_settings,
+            model_request_parameters=parameters,
+            instrument=False,
+        ) as stream,
+    ):
         size = 0
         async for event in stream:
             size += _size_of(event)
