@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+import os
 from typing import Annotated
 
 import typer
 
-__all__ = ["Approve", "Debug", "Json", "MaxCost", "MaxTokens", "MaxTurns"]
+__all__ = ["Approve", "Color", "Debug", "Json", "MaxCost", "MaxTokens", "MaxTurns", "colored"]
 
 
 class _Approve(enum.StrEnum):
@@ -41,3 +42,12 @@ MaxTokens = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 # `main` looks for it.
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
+Color = Annotated[
+    bool | None,
+    typer.Option("--color/--no-color", help="Colour; by default on a terminal without NO_COLOR."),
+]
+
+
+def colored(color: bool | None) -> bool | None:
+    """What `--color` says, or `NO_COLOR` where it says nothing."""
+    return False if color is None and os.environ.get("NO_COLOR") else color

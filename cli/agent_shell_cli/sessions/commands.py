@@ -1,6 +1,6 @@
 """The command line of what works on the journal: `send`, `sessions`, `doctor`.
 
-Each command imports its part when it is called, as in `app.py`.
+Each command imports its part when it is called, as in `command_line.py`.
 """
 
 from __future__ import annotations
