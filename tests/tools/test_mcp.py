@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -257,8 +258,31 @@ def test_a_right_configuration_is_read():
     assert made == [McpConfig("a", "x", ("y",)), McpConfig("b", url="https://z")]
 
 
-@pytest.fixture
-async def url() -> AsyncIterator[str]:
+async def test_a_line_without_end_ends_the_server(opened):
+    """It is not held in our memory; the server counts as broken, says why, and is started again."""
+    toolset = await tools_of(opened, plain())
+    pid = json.loads((await toolset.call("here__where", {})).text)["pid"]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = await toolset.call("here__flood", {})
+    assert not result.ok
+    assert "the MCP server here has ended" in result.text
+    assert "more than 8,388,608 bytes" in result.text
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 120
+    assert not alive(pid)
+    assert (await toolset.call("here__add", {"a": 1, "b": 2})).text == "3"
+
+
+async def test_a_long_line_comes_whole(opened):
+    """Below the bound nothing is lost on the way."""
+    toolset = await tools_of(opened, plain())
+    server = toolset._sources[0]
+    assert isinstance(server, McpServer)
+    result = await server._connected().call("much", {})
+    assert result.text == "x" * 5_000_000
+
+
+@pytest.fixture(params=[True, False], ids=["json", "events"])
+async def url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """A server by HTTP, made with the protocol's own library, on loopback."""
     import uvicorn
     from mcp.server.mcpserver import MCPServer
@@ -275,7 +299,7 @@ async def url() -> AsyncIterator[str]:
         return "x" * 9_000_000
 
     config = uvicorn.Config(
-        server.streamable_http_app(json_response=True), log_level="critical", port=0, lifespan="on"
+        server.streamable_http_app(json_response=request.param), log_level="critical", port=0, lifespan="on"
     )
     running = uvicorn.Server(config)
     serving = asyncio.ensure_future(running.serve())

@@ -37,7 +37,7 @@ _ANSWER_S = 30.0
 _CALL_S = 120.0
 _CLOSE_S = 6.0
 _PAGES = 20
-_BODY = 8 << 20  # of one answer by HTTP, in bytes
+_ANSWER = 8 << 20  # of one answer, or message in a stream, in bytes
 _WORDS = 2_000  # of what a server says on its way out, in bytes
 _SHOWN = 300
 _FIRST = asyncio.FIRST_COMPLETED
@@ -127,7 +127,9 @@ class McpConnection:
             if config.url:
                 headers = config.filled(config.headers)
                 http = await stack.enter_async_context(_http(headers))
-                transport = streamable_http_client(config.url, http_client=http)
+                transport = streamable_http_client(
+                    config.url, http_client=http, max_sse_event_size=_ANSWER
+                )
             else:
                 words = stack.enter_context(self._words.heard())
                 transport = stdio_client(_command(config), errlog=words)
@@ -164,10 +166,13 @@ class McpConnection:
 
 
 def _command(config: McpConfig) -> StdioServerParameters:
-    """Under a supervisor: all that it starts ends with it, and it ends with us."""
+    """Under a supervisor: all that it starts ends with it, and it ends with us.
+
+    The library reads a line to its end, however long it is; the supervisor does not.
+    """
     return StdioServerParameters(
         command=sys.executable,
-        args=["-I", "-S", str(_SUPERVISOR), "-", config.command, *config.args],
+        args=["-I", "-S", str(_SUPERVISOR), f"lines={_ANSWER}", config.command, *config.args],
         env=config.filled(config.env),
     )
 
@@ -241,11 +246,11 @@ class _Cut(httpx2.AsyncByteStream):
         self._stream = stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        room = _BODY
+        room = _ANSWER
         async for piece in self._stream:
             room -= len(piece)
             if room < 0:
-                raise httpx2.ReadError(f"the answer is longer than {_BODY:,} bytes")
+                raise httpx2.ReadError(f"the answer is longer than {_ANSWER:,} bytes")
             yield piece
 
     async def aclose(self) -> None:

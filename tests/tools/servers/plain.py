@@ -19,6 +19,8 @@ TOOLS = [
     },
     {"name": "die", "inputSchema": {"type": "object"}},
     {"name": "hang", "inputSchema": {"type": "object"}},
+    {"name": "flood", "inputSchema": {"type": "object"}},
+    {"name": "much", "inputSchema": {"type": "object"}},
     {"name": "fail", "inputSchema": {"type": "object"}},
     {"name": "where", "inputSchema": {"type": "object"}},
     {"name": "a name/with.signs and " + "x" * 80, "inputSchema": {"type": "object"}},
@@ -44,6 +46,11 @@ def call(name: str, arguments: dict[str, object]) -> dict[str, object]:
         case "hang":
             time.sleep(1_000)
             return text("at last")
+        case "flood":
+            while True:
+                sys.stdout.write("x" * 100_000)
+        case "much":
+            return text("x" * 5_000_000)
         case "fail":
             return text("no such thing", isError=True)
         case "where":
