@@ -11,7 +11,8 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable
+import time
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +22,8 @@ from agent_shell_cli.config.textfile import Unreadable, read_text
 __all__ = ["add", "approvals_file", "load"]
 
 _LIMIT = 1024 * 1024
+# A change takes a few milliseconds; this is how long another shell's is waited for.
+_TRIES, _PAUSE_S = 200, 0.005
 _HEAD = """\
 # What the tools of agent-shell may always do without a question. "pattern" is what a
 # question has shown; it counts in "folder", or everywhere where there is none.
@@ -43,17 +46,48 @@ def load(folder: Path, file: Path | None = None) -> list[str]:
 def add(pattern: str, folder: Path, file: Path | None = None) -> Path:
     """Keeps that `pattern` is always allowed in `folder`; the file.
 
-    It is written whole or not at all. Raises `ConfigError` where what is there can't be
-    read, or the pattern not be written, and `OSError`.
+    It is written whole or not at all, and loses nothing that another shell adds meanwhile.
+    Raises `ConfigError` where what is there can't be read, or the pattern not be written, and
+    `OSError`.
     """
     # Behind a link to it, as some keep their configuration, it stays where it is.
     file = Path(os.path.realpath(file or approvals_file()))
     if not _is_unicode(pattern + str(folder)):
         raise ConfigError(f"{file} can't keep what is not Unicode")
-    entries = _entries(file)
-    if (pattern, str(folder)) not in entries:
-        _write(file, [*entries, (pattern, str(folder))])
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone(file):
+        entries = _entries(file)
+        if (pattern, str(folder)) not in entries:
+            _write(file, [*entries, (pattern, str(folder))])
     return file
+
+
+@contextlib.contextmanager
+def _alone(file: Path) -> Generator[None]:
+    """Holds other shells off while the file is read and written anew.
+
+    It is the folder that is locked: the file is another one after each change, and one more
+    that only lies there would have to be explained. Raises `ConfigError` where it can't be had.
+    """
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system
+        yield
+        return
+    folder = os.open(file.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # Not for as long as it takes: whoever has it may have been stopped.
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not tries_left:
+                    raise ConfigError(f"{file} is being written by another shell") from None
+                time.sleep(_PAUSE_S)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _entries(file: Path) -> list[_Entry]:
@@ -90,7 +124,6 @@ def _entry(value: Any) -> _Entry:
 
 
 def _write(file: Path, entries: list[_Entry]) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".approvals-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as out:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -156,3 +159,45 @@ def test_a_pattern_that_is_no_unicode_is_not_kept(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not Unicode"):
         approvals.add("run \udc80", tmp_path, tmp_path / "approvals.toml")
     assert not (tmp_path / "approvals.toml").exists()
+
+
+def test_shells_that_keep_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Each reads what the other has written: whatever was always allowed is there in the end."""
+    file = tmp_path / "user" / "approvals.toml"
+    code = (
+        "import sys; from pathlib import Path; from agent_shell_cli import approvals\n"
+        "name, folder, file = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])\n"
+        "print(flush=True); sys.stdin.readline()\n"
+        "for n in range(25): approvals.add(f'run {name} {n}', folder, file)"
+    )
+    shells = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, name, str(tmp_path), str(file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for name in ("one", "two", "three")
+    ]
+    for shell in shells:
+        assert shell.stdout is not None
+        shell.stdout.readline()
+    for shell in shells:
+        assert shell.stdin is not None
+        shell.stdin.write(b"\n")
+        shell.stdin.flush()
+    for shell in shells:
+        shell.communicate()
+    assert [shell.returncode for shell in shells] == [0, 0, 0]
+    wanted = {f"run {name} {n}" for name in ("one", "two", "three") for n in range(25)}
+    assert set(approvals.load(tmp_path, file)) == wanted
+
+
+def test_a_shell_that_was_stopped_meanwhile_is_not_waited_for(tmp_path: Path) -> None:
+    """It is said in a second at most, and nothing is written."""
+    fcntl = pytest.importorskip("fcntl")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with pytest.raises(ConfigError, match="another shell"):
+        approvals.add("run x", tmp_path, tmp_path / "approvals.toml")
+    os.close(folder)
+    approvals.add("run x", tmp_path, tmp_path / "approvals.toml")
