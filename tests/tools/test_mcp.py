@@ -299,7 +299,10 @@ async def url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
         return "x" * 9_000_000
 
     config = uvicorn.Config(
-        server.streamable_http_app(json_response=request.param), log_level="critical", port=0, lifespan="on"
+        server.streamable_http_app(json_response=request.param),
+        log_level="critical",
+        port=0,
+        lifespan="on",
     )
     running = uvicorn.Server(config)
     serving = asyncio.ensure_future(running.serve())
