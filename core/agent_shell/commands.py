@@ -11,7 +11,7 @@ from typing import Literal
 from agent_shell.agents.base import Usage
 from agent_shell.events import Fact
 from agent_shell.records import record
-from agent_shell.state import FollowUp, Hold, Lane, State, TurnState
+from agent_shell.state import FollowUp, Hold, Lane, State
 
 __all__ = [
     "Cancel",
@@ -29,7 +29,6 @@ __all__ = [
     "Release",
     "Remove",
     "Restore",
-    "Start",
     "Submit",
     "TakeSteers",
     "TurnOver",
@@ -202,13 +201,6 @@ Command = (
 
 
 @record
-class Start:
-    """Run this turn in a fresh task, once the facts beside it are recorded."""
-
-    turn: TurnState
-
-
-@record
 class Cancel:
     """Cancel the task of this turn."""
 
@@ -231,5 +223,6 @@ class Fetch:
     limit: int
 
 
-# A fact is an effect too: it is to be recorded, then told.
-Effect = Fact | Start | Cancel | WakeAt | Fetch
+# A fact is an effect too: it is to be recorded, then told. `TurnStarted` is the one that
+# is acted on: once it is recorded, its turn runs in a fresh task.
+Effect = Fact | Cancel | WakeAt | Fetch

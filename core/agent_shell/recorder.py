@@ -96,6 +96,12 @@ class Recorder:
         ticket.add_done_callback(lambda _: self.hear())
         return ticket
 
+    def keep(self, fact: Fact) -> None:
+        """Records what a turn leaves for the case of a crash; it is not told."""
+        self.hear()  # what was refused comes before what is recorded now
+        if self.lost is None:
+            self.record([fact], told=[])
+
     @property
     def under_way(self) -> bool:
         """Whether the journal has yet to answer for a batch."""
@@ -191,7 +197,6 @@ def _kept(refused: list[Fact], ids: frozenset[str]) -> list[Fact]:
     the text of an input that another one was to be joined to, nor any place: what was
     refused had counted there, so all places are told anew.
     """
-    starts = {fact.turn for fact in refused if type(fact) is TurnStarted}
     edits = {
         id(edit)
         for edit, receipt in itertools.pairwise(refused)
@@ -201,7 +206,6 @@ def _kept(refused: list[Fact], ids: frozenset[str]) -> list[Fact]:
         fact
         for fact in refused
         if type(fact) not in (TurnStarted, FollowUpMoved, SessionHeld, SessionReleased)
-        and not (type(fact) is TurnEnded and fact.turn in starts)
         and id(fact) not in edits
         and getattr(fact, "id", None) not in ids
     ]

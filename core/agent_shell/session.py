@@ -37,7 +37,6 @@ from agent_shell.commands import (
     Release,
     Remove,
     Restore,
-    Start,
     Submit,
     TakeSteers,
     TurnOver,
@@ -52,6 +51,7 @@ from agent_shell.events import (
     Receipt,
     TurnMessages,
     TurnPartial,
+    TurnStarted,
 )
 from agent_shell.journal import Entry, Journal, Restored
 from agent_shell.observer import Observer
@@ -323,9 +323,7 @@ class Session:
         return self._audience.observe(capacity)
 
     async def _accept(self, follow_up: FollowUp) -> FollowUpAccepted:
-        self._recorder.hear()
-        effects = decide(self._state, Submit(follow_up), follow_up.accepted_at)
-        ticket = self._carry_out(effects)
+        effects, ticket = self._perform(Submit(follow_up), follow_up.accepted_at)
         if ticket is not None:
             await asyncio.shield(ticket)
         accepted = effects[0]
@@ -382,16 +380,12 @@ class Session:
 
     def keep_partial(self, turn: int, id: str, text: str) -> None:
         """Records a piece of the answer, for the case of a crash."""
-        self._recorder.hear()  # what was refused comes before what is recorded now
-        if self._recorder.lost is None:
-            # Not told: its words have gone out as deltas.
-            self._recorder.record([TurnPartial(self.key, self.now(), turn, id, text)], told=[])
+        self._recorder.keep(TurnPartial(self.key, self.now(), turn, id, text))
 
     def keep_messages(self, turn: int, id: str, messages: Sequence[Mapping[str, Any]]) -> None:
         """Records what the model's history has more of this turn."""
-        self._recorder.hear()
-        if messages and self._recorder.lost is None:
-            self._recorder.record([TurnMessages(self.key, self.now(), turn, id, messages)], told=[])
+        if messages:
+            self._recorder.keep(TurnMessages(self.key, self.now(), turn, id, messages))
 
     def take_steers(self, turn: TurnState, where: str) -> list[FollowUp]:
         """Hands the inbox over to the running turn `turn`, with receipts that say `where`."""
@@ -405,19 +399,18 @@ class Session:
 
     # Carrying out
 
-    def _perform(self, command: Command) -> Ticket:
-        self._recorder.hear()
-        return self._carry_out(decide(self._state, command, self.now()))
+    def _perform(self, command: Command, now: float | None = None) -> tuple[list[Effect], Ticket]:
+        """Decides and carries out; the only way to do either."""
+        self._recorder.hear()  # what was refused comes before what is decided now
+        effects = decide(self._state, command, self.now() if now is None else now)
+        return effects, self._carry_out(effects)
 
     def _carry_out(self, effects: list[Effect]) -> Ticket:
         facts: list[Fact] = []
-        start: TurnState | None = None
         fetch: Fetch | None = None
         for effect in effects:
             if isinstance(effect, Fact):
                 facts.append(effect)
-            elif type(effect) is Start:
-                start = effect.turn
             elif type(effect) is Cancel:
                 if self._owner is not None:
                     self._owner.cancel()
@@ -426,9 +419,6 @@ class Session:
             elif type(effect) is Fetch:
                 fetch = effect
         ticket = self._recorder.record(facts) if facts else None
-        # Where the journal refused at once, the turn does not start.
-        if start is not None and start is self._state.turn:
-            self._start(start, ticket)
         if fetch is not None:
             # Asked in this very step, between its facts and the next ones: `after` is a
             # place in the queue of this moment.
@@ -449,8 +439,12 @@ class Session:
         self._audience.tell(event)
 
     def told(self, facts: Sequence[Fact]) -> None:
-        """These are recorded: tells everybody (for the recorder)."""
+        """These are recorded: tells everybody, and a turn begins (for the recorder)."""
         self._audience.tell_all(facts)
+        turn = self._state.turn
+        for fact in facts:
+            if type(fact) is TurnStarted and turn is not None and fact.turn == turn.number:
+                self._start(turn)
         if self._audience.awaits_rest and self._is_settled():
             self._audience.at_rest()
 
@@ -487,8 +481,8 @@ class Session:
 
     # The owner
 
-    def _start(self, turn: TurnState, ticket: Ticket) -> None:
-        owner = self._own(turn, ticket)
+    def _start(self, turn: TurnState) -> None:
+        owner = self._own(turn)
         # Taken to its first wait already: a task that is cancelled before its
         # first step would otherwise end without its hand-off.
         owner.send(None)
@@ -501,12 +495,12 @@ class Session:
             context=self._context.copy(),
         )
 
-    async def _own(self, turn: TurnState, ticket: Ticket) -> None:
+    async def _own(self, turn: TurnState) -> None:
         """Runs one turn, then hands the session on: the last synchronous act."""
         running = self._running = RunningTurn(self, turn)
         try:
             await _begin()
-            over = await running.run(ticket)
+            over = await running.run()
         except asyncio.CancelledError:
             over = running.over(State.CANCELLED, "a cancelled task")
         except GeneratorExit:
@@ -515,8 +509,7 @@ class Session:
             # KeyboardInterrupt or SystemExit: it passes, and the session is not stuck.
             self._end(running, running.over(State.CANCELLED, errors.reason_of(error)))
             raise
-        if over is not None:
-            self._end(running, over)
+        self._end(running, over)
 
     def _end(self, running: RunningTurn, over: TurnOver) -> None:
         if self._running is running:

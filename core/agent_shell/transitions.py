@@ -38,7 +38,6 @@ from agent_shell.commands import (
     Release,
     Remove,
     Restore,
-    Start,
     Submit,
     TakeSteers,
     TurnOver,
@@ -262,8 +261,8 @@ def _advance(state: SessionState, now: float) -> list[Effect]:
         return []
     state.phase = Phase.RUNNING
     state.turns += 1
-    turn = state.turn = TurnState(state.turns, follow_up)
-    return [TurnStarted(state.key, now, turn.number, follow_up.id, state.waiting), Start(turn)]
+    state.turn = TurnState(state.turns, follow_up)
+    return [TurnStarted(state.key, now, state.turns, follow_up.id, state.waiting)]
 
 
 def _spend(state: SessionState, over: TurnOver) -> None:
@@ -456,10 +455,9 @@ def _unwritten(state: SessionState, command: Unwritten, now: float) -> list[Effe
         # An interrupt that was refused had moved the steers to behind itself.
         head = _behind_late(state)
     effects = [*_places(state, moved, head, now), *_unmerge(state, command, now)]
-    hold = Hold(HoldReason.JOURNAL, command.reason)
     if state.phase is Phase.CLOSED:
-        return []
-    effects += _hold(state, hold, now)
+        return effects
+    effects += _hold(state, Hold(HoldReason.JOURNAL, command.reason), now)
     if state.turn is None:
         effects += _advance(state, now)
     return effects

@@ -22,7 +22,6 @@ from agent_shell.agents.base import (
 )
 from agent_shell.commands import TurnOver
 from agent_shell.events import Event, ToolCalled, ToolReturned, TurnDelta, TurnNotice
-from agent_shell.recorder import Ticket
 from agent_shell.state import Budget, FollowUp, Hold, HoldReason, State, TurnState
 
 __all__ = ["RunningTurn"]
@@ -132,17 +131,9 @@ class RunningTurn:
 
     # How it runs
 
-    async def run(self, ticket: Ticket) -> TurnOver | None:
-        """Runs the agent to its end, whatever that is; `None` if it never started.
-
-        The agent sees the turn once its start is recorded, which `ticket` says.
-        """
+    async def run(self) -> TurnOver:
+        """Runs the agent to its end, whatever that is."""
         state = self._state
-        if ticket is not None:
-            try:
-                await asyncio.shield(ticket)
-            except errors.JournalError:
-                return None
         if state.stopped_by is not None:
             return self.over(State.CANCELLED, "")
         try:

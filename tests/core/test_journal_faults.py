@@ -24,7 +24,7 @@ from agent_shell import (
     Turn,
 )
 from agent_shell.agents.base import AgentEvent
-from agent_shell.events import FollowUpAccepted, Receipt, TurnStarted
+from agent_shell.events import FollowUpAccepted, FollowUpMoved, Receipt, TurnStarted
 from agent_shell.journal.sqlite import SqliteJournal
 from support import ManualJournal, StepAgent, Watch, new_session, until
 
@@ -172,6 +172,24 @@ class TestRefusedInARow:
         assert list(session.waiting) == []
         assert session.phase is Phase.HELD
 
+    async def test_a_turn_whose_start_is_not_recorded_has_no_task(self):
+        """flat: starts that are refused and released anew in one step leave no tasks behind."""
+        journal, agent = ManualJournal(), StepAgent()
+        _, session = new_session(agent, journal=journal)
+        session.put_on_hold()
+        submit = asyncio.create_task(session.submit("a", id="a"))
+        await until(lambda: len(journal.pending) == 2)
+        journal.commit()
+        journal.commit()
+        await submit
+        for _ in range(5):
+            session.release()
+            journal.fail()
+        session.release()
+        assert [t for t in asyncio.all_tasks() if t.get_name() == session.key] == []
+        journal.commit()
+        assert (await agent.step(1)).turn.id == "a"
+
     async def test_what_was_put_behind_a_refused_batch_is_refused_with_it(self, tmp_path: Path):
         """Also where there is room for it again: it was decided on what did not happen."""
         agent = StepAgent()
@@ -204,6 +222,27 @@ class TestRefusedInARow:
             assert [isinstance(one, JournalError) for one in told] == [False, False, True, True]
             assert len(file.session.waiting) == 2
             assert len(await file.journal.entries("s")) == 2
+
+    async def test_what_was_moved_is_recorded_so_though_the_session_has_closed(self):
+        """in-order: who opens it again finds the queue as its user had last arranged it."""
+        journal = ManualJournal()
+        _, session = new_session(StepAgent(), journal=journal)
+        session.put_on_hold()
+        submits = [asyncio.create_task(session.submit(id, id=id)) for id in "ab"]
+        await until(lambda: len(journal.pending) == 3)
+        journal.broken = True
+        session.move("b", 1)
+        closing = asyncio.create_task(session.close())
+        await until(lambda: session.phase is Phase.CLOSED)
+        journal.broken = False
+        for _ in range(3):
+            journal.commit()
+        await until(lambda: bool(journal.pending))
+        journal.commit()
+        assert [f.id for f in await closing] == ["b", "a"]
+        await asyncio.gather(*submits)
+        moved = [f for f in journal.committed if isinstance(f, FollowUpMoved)]
+        assert [(f.id, f.position) for f in moved] == [("b", 1)]
 
     async def test_other_sessions_are_not_touched(self, tmp_path: Path):
         """One session's refusal is not another's."""

@@ -37,7 +37,6 @@ from agent_shell.commands import (
     PutOnHold,
     Release,
     Remove,
-    Start,
     Submit,
     TakeSteers,
     TurnOver,
@@ -356,10 +355,10 @@ class World:
             elif isinstance(effect, Receipt):
                 assert not self.accepted[effect.id], "one receipt each"
                 self.accepted[effect.id] = True
-            elif isinstance(effect, Start):
+            elif isinstance(effect, TurnStarted):
                 assert self.running is None, "one-owner"
                 assert not self.closed
-                self.running = effect.turn.number
+                self.running = effect.turn
             elif isinstance(effect, Cancel):
                 assert effect.turn == self.running
             elif isinstance(effect, SessionClosed):
@@ -477,5 +476,5 @@ def test_a_decision_costs_the_same_however_many_wait(n: int):
     queue = state.queue
     for number in range(n):
         decide(state, Submit(follow_up(number)), NOW)
-    assert len(decide(state, over(1), NOW)) == 4
+    assert len(decide(state, over(1), NOW)) == 3
     assert state.queue is queue

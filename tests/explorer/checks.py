@@ -449,8 +449,9 @@ class Closes(Check):
             fold = self.w.fold(call.key)
             if view.unclean or view.lost:
                 continue
-            if call.left != [*fold.steering, *fold.queue]:
-                raise self.broken(f"{call.label}: returns {call.left}, and {fold.queue} wait")
+            waits = [*fold.steering, *fold.queue]
+            if call.left != waits:
+                raise self.broken(f"{call.label}: returns {call.left}, and {waits} wait")
 
 
 CHECKS: tuple[type[Check], ...] = (

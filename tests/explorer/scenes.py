@@ -162,6 +162,11 @@ SMALL = [
         "failing journal, close", {"ann": ["submit a", "submit b"], "bob": ["close"]}, refusals=1
     ),
     Scene(
+        "breaking journal, closed",
+        {"ann": ["hold", "submit a", "submit b"], "bob": ["move b 1"], "cleo": ["close"]},
+        breaks=1,
+    ),
+    Scene(
         "rate limit", {"ann": ["submit a", "submit b"], "bob": ["release"]}, {"a": Play(("limit",))}
     ),
     Scene(

@@ -55,4 +55,37 @@ STORIES = {
         the turn's task takes a step
         the journal refuses
         """,
+    "starts that are refused and released anew within a step leave no tasks": """
+        scene: a bad day
+        ann submits "a"
+        ann submits "b"
+        ann submits "c"
+        bob steers with "f"
+        bob joins "g" to the last one
+        ann interrupts with "d"
+        bob stops the turn
+        bob releases the session
+        bob moves "c" to place 1
+        the journal records
+        the turn's task takes a step
+        the journal records
+        bob submits "h"
+        the journal refuses
+        bob releases the session
+        ann submits "e"
+        the journal refuses
+        ann releases the session
+        """,
+    "what a closed session leaves is recorded in its order, though a place was refused": """
+        scene: a full queue
+        ann submits "a0"
+        bob steers with "b"
+        ann submits "a1"
+        the journal breaks
+        cleo has "a1" interrupt the turn
+        cleo stops the turn
+        cleo releases the session
+        cleo closes the session soon
+        the turn's task takes a step
+        """,
 }

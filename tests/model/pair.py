@@ -206,6 +206,8 @@ class Pair(RuleBasedStateMachine):
 
     async def let_go_of_all(self) -> None:
         """Ends all tasks, those too that start meanwhile, and the journal."""
+        await self.journal.close()  # first: what is recorded last may start one more
+        await self.loop.quiet()
         while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
             for step in self.agent.steps:
                 step.stubborn = False
@@ -213,4 +215,3 @@ class Pair(RuleBasedStateMachine):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        await self.journal.close()

@@ -89,7 +89,7 @@ class Reference:
         item, self.running = self.running, None
         if self.stopped_by:
             self.receipt(item, "cancelled", self.stopped_by, self.turn, self.answer)
-        elif end in ("rate_limited", "unreachable") and not self.answer:
+        elif end in ("rate_limited", "unreachable"):
             self.queue.insert(0, item)
             self.hold = (end, until)
         else:

@@ -61,12 +61,12 @@ FAULTS = [
         (
             SESSION,
             """\
-        if over is not None:
-            self._end(running, over)
+            raise
+        self._end(running, over)
 """,
             """\
-        if over is not None:
-            self._end(running, over)
+            raise
+        self._end(running, over)
         if self._next is not None:
             await self._next
 """,
@@ -410,11 +410,8 @@ FAULTS = [
         "a refusal is heard of when the loop brings it, and decisions come before",
         (
             SESSION,
-            """\
-    def _perform(self, command: Command) -> Ticket:
-        self._recorder.hear()
-""",
-            "    def _perform(self, command: Command) -> Ticket:\n",
+            "        self._recorder.hear()  # what was refused comes before what is decided now\n",
+            "",
         ),
     ),
     Fault(
@@ -439,6 +436,20 @@ FAULTS = [
             RECORDER,
             "_merges(batch, ids), _moved(refused)",
             "_merges(batch, ids)",
+        ),
+    ),
+    Fault(
+        "of a session that has closed, places that were refused are not told anew",
+        (
+            DECIDE,
+            """\
+    if state.phase is Phase.CLOSED:
+        return effects
+""",
+            """\
+    if state.phase is Phase.CLOSED:
+        return []
+""",
         ),
     ),
     Fault(
@@ -556,14 +567,15 @@ FAULTS = [
     Fault(
         "the agent has the turn before its start is recorded",
         (
-            TURN,
+            SESSION,
             """\
-        if ticket is not None:
-            try:
+        ticket = self._recorder.record(facts) if facts else None
 """,
             """\
-        if False:
-            try:
+        ticket = self._recorder.record(facts) if facts else None
+        if ticket is not None and any(type(fact) is TurnStarted for fact in facts):
+            assert self._state.turn is not None
+            self._start(self._state.turn)
 """,
         ),
     ),
@@ -601,11 +613,11 @@ _LOCKS = {}
         ),
         (
             SESSION,
-            "            over = await running.run(ticket)\n",
+            "            over = await running.run()\n",
             """\
             loop = asyncio.get_running_loop()
             async with _LOCKS.setdefault(loop, asyncio.Lock()):
-                over = await running.run(ticket)
+                over = await running.run()
 """,
         ),
     ),
