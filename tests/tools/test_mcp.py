@@ -330,3 +330,24 @@ async def test_an_answer_without_end_is_cut(opened, url):
     assert not result.ok
     assert "the MCP server there" in result.text
     assert (await toolset.call("there__greet", {"name": "you"})).text == "hello you"
+
+
+async def test_a_server_behind_a_proxy_is_reached_through_it(opened, url, monkeypatch):
+    """As any program's request would be; one on this machine is not."""
+    asked: list[str] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readline()).decode())
+        writer.close()
+
+    proxy = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = proxy.sockets[0].getsockname()[1]
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    far = await tools_of(opened, McpConfig("far", url="http://far.example/mcp"))
+    assert asked[0].startswith("POST http://far.example/mcp ")
+    assert far.take_problems() != []
+    near = await tools_of(opened, McpConfig("there", url=url))
+    assert near.take_problems() == []
+    proxy.close()

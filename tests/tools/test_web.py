@@ -67,6 +67,14 @@ def moved(url: str) -> bytes:
     return f"HTTP/1.1 302 Found\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n".encode()
 
 
+@pytest.fixture(autouse=True)
+def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy of the machine's."""
+    for name in ("http", "https", "all", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name.upper()}_PROXY", raising=False)
+
+
 class Fetch:
     """The tool alone; every name is looked up as loopback, and is kept."""
 
@@ -127,6 +135,76 @@ async def test_the_address_that_was_looked_at_is_connected_to():
         assert (await fetch(there.url(host="public.example"))).text == "hello"
         assert fetch.looked_up == ["public.example"]
         assert f"Host: public.example:{there.port}\r\n" in there.heads[0]
+
+
+async def test_a_proxy_of_the_environment_is_asked_for_the_page(monkeypatch):
+    """By the host's name; the question says so, without the password, and is of its own kind."""
+    async with site({"http://public.example/a": page("by proxy")}) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://me:hush-hush@127.0.0.1:{proxy.port}")
+        fetch = Fetch(Approval.always(), Approval.once())
+        assert (await fetch("http://public.example/a")).text == "by proxy"
+    first, second = fetch.approver.asked
+    assert first.pattern == "fetch:proxy http://public.example/*"
+    assert f"by the proxy 127.0.0.1:{proxy.port}, which looks the host up" in first.note
+    assert "hush" not in first.note
+    assert "Proxy-Authorization: Basic" in proxy.heads[0]
+    assert second.sensitive, "it is a private address as seen from here"
+
+
+async def test_a_private_address_is_asked_behind_a_proxy_too(monkeypatch):
+    """As its name tells it, or as it is looked up here; denied, nothing is sent."""
+    async with site({}) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        fetch = Fetch(Approval.always(), Approval.deny(), Approval.deny())
+        assert not (await fetch("http://public.example/")).ok
+        assert not (await fetch("http://10.0.0.1/")).ok
+    assert proxy.heads == []
+    assert [asked.sensitive for asked in fetch.approver.asked] == [False, True, True]
+
+
+async def test_what_only_the_proxy_can_look_up_is_up_to_it(monkeypatch):
+    """Many networks tell the names of the world to the proxy alone."""
+
+    async def unknown(host: str, port: int) -> list[str]:
+        raise OSError("not known")
+
+    async with site({"http://far.example/": page("by proxy")}) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"127.0.0.1:{proxy.port}")
+        approver = Answers(Approval.once())
+        tools = Toolset([FetchTool(unknown)], Gate(Policy(Mode.ASK), approver))
+        assert (await tools.call("fetch", {"url": "http://far.example/"})).text == "by proxy"
+
+
+async def test_https_goes_through_the_proxy_by_name(monkeypatch):
+    """It is told where to, and what it refuses is said."""
+    async with site({"far.example:443": page("no", status="403 Not You")}) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        result = await Fetch(mode=Mode.ALL)("https://far.example/")
+    assert proxy.heads[0].startswith("CONNECT far.example:443")
+    assert not result.ok
+    assert "403" in result.text
+
+
+@pytest.mark.parametrize(
+    ("host", "no_proxy"),
+    [("127.0.0.1", ""), ("localhost", ""), ("in.example", "example"), ("in.example", "*")],
+)
+async def test_this_machine_and_what_no_proxy_names_are_reached_directly(
+    host: str, no_proxy: str, monkeypatch
+):
+    """By the address that was looked at, as without a proxy."""
+    async with site({"/": page("direct")}) as there:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        monkeypatch.setenv("NO_PROXY", no_proxy)
+        assert (await Fetch(mode=Mode.ALL)(there.url(host=host))).text == "direct"
+
+
+async def test_a_proxy_that_there_is_nothing_for_is_said(monkeypatch):
+    """Without its password."""
+    monkeypatch.setenv("HTTP_PROXY", "gopher://me:hush-hush@far.example")
+    result = await Fetch(mode=Mode.ALL)("http://public.example/")
+    assert "the proxy far.example can't be used" in result.text
+    assert "hush" not in result.text
 
 
 async def test_a_redirection_to_another_host_is_asked():

@@ -27,6 +27,7 @@ from mcp.shared.exceptions import MCPError
 from agent_shell.errors import reason_of
 from agent_shell.tools.base import Result, ToolError
 from agent_shell.tools.mcp_servers import McpConfig, Offer
+from agent_shell.tools.proxies import proxy_for
 
 __all__ = ["McpConnection"]
 
@@ -126,7 +127,7 @@ class McpConnection:
         async with contextlib.AsyncExitStack() as stack:
             if config.url:
                 headers = config.filled(config.headers)
-                http = await stack.enter_async_context(_http(headers))
+                http = await stack.enter_async_context(_http(config.url, headers))
                 transport = streamable_http_client(
                     config.url, http_client=http, max_sse_event_size=_ANSWER
                 )
@@ -218,10 +219,12 @@ def _part(part: mcp_types.ContentBlock) -> str:
             return f"[{part.type}: not shown]"
 
 
-def _http(headers: Mapping[str, str]) -> httpx2.AsyncClient:
+def _http(url: str, headers: Mapping[str, str]) -> httpx2.AsyncClient:
+    # A transport of one's own makes the client blind to the environment's proxies.
+    transport = _Bounded(proxy=proxy_for(url) or None)
     timeout = httpx2.Timeout(_ANSWER_S, read=_CALL_S)
     plain = {**headers, "Accept-Encoding": "identity"}
-    return httpx2.AsyncClient(headers=plain, timeout=timeout, transport=_Bounded())
+    return httpx2.AsyncClient(headers=plain, timeout=timeout, transport=transport)
 
 
 class _Bounded(httpx2.AsyncHTTPTransport):

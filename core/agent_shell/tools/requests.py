@@ -110,10 +110,19 @@ def _words(command: str) -> list[str]:
 
 
 def about_url(
-    tool: str, url: str, origin: str, *, note: str = "", sensitive: bool = False
+    tool: str,
+    url: str,
+    origin: str,
+    *,
+    kind: str = "fetch",
+    note: str = "",
+    sensitive: bool = False,
 ) -> ApprovalRequest:
-    """Getting a URL; `origin` is its scheme and host. A private address is allowed alone."""
-    exact, wide = f"fetch {url}", f"fetch {origin}/*"
+    """Getting a URL; `origin` is its scheme and host. A private address is allowed alone.
+
+    `kind` is the pattern's first word: by which way it is reached.
+    """
+    exact, wide = f"{kind} {url}", f"{kind} {origin}/*"
     return ApprovalRequest(
         tool,
         Need.NETWORK,

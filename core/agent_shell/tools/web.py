@@ -3,6 +3,9 @@
 Nothing is looked up before it is allowed, since a name that is asked for says
 something by itself. The address that was looked at is the one that is connected to.
 Each redirection to another host, and each private address, is asked on its own.
+
+Where the environment names a proxy, that looks the name up, and what was looked at here
+is not known to be what it connects to: so the question says so and is one of its own kind.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from agent_shell.tools.addresses import is_private, sounds_private
 from agent_shell.tools.approval import Need
 from agent_shell.tools.base import Result, ToolContext, ToolError
 from agent_shell.tools.page_text import page_text
+from agent_shell.tools.proxies import proxy_for, without_password
 from agent_shell.tools.requests import about_url
 from agent_shell.tools.schema import parameters, text
 
@@ -77,8 +81,9 @@ class FetchTool:
         for _ in range(_HOPS + 1):
             if _origin(url) != allowed:
                 await self._ask(url, context)
-            addresses = await self._addresses(url, context)
-            got = await _get(url, addresses)
+            proxy = proxy_for(str(url))
+            addresses = await self._addresses(url, context, proxy)
+            got = await _get(url, addresses, proxy)
             if isinstance(got, Result):
                 return got
             allowed, url = _origin(url), got
@@ -86,16 +91,23 @@ class FetchTool:
 
     async def _ask(self, url: httpx2.URL, context: ToolContext) -> None:
         private = sounds_private(url.host)
-        note = "an address of this machine or its network" if private else ""
-        asked = about_url(self.name, str(url), _origin(url), note=note, sensitive=private)
+        notes = ["an address of this machine or its network"] if private else []
+        kind = "fetch"
+        if proxy := proxy_for(str(url)):
+            kind = "fetch:proxy"
+            notes.append(f"by the proxy {without_password(proxy)}, which looks the host up")
+        origin, note = _origin(url), "; ".join(notes)
+        asked = about_url(self.name, str(url), origin, kind=kind, note=note, sensitive=private)
         await context.permit(asked)
 
-    async def _addresses(self, url: httpx2.URL, context: ToolContext) -> list[str]:
+    async def _addresses(self, url: httpx2.URL, context: ToolContext, proxy: str) -> list[str]:
         """Where the host is; a private address that its name did not tell is asked."""
         try:
             async with asyncio.timeout(_TIME_S):
                 found = await self._resolve(url.host, _port(url))
         except (OSError, UnicodeError, TimeoutError) as error:
+            if proxy:  # often nobody but the proxy knows the names of the world
+                return []
             raise ToolError(f"{url.host} was not found: {error or 'no answer'}") from error
         private = [address for address in found if is_private(address)]
         if private and not sounds_private(url.host):
@@ -137,18 +149,22 @@ def _shown(url: httpx2.URL) -> str:
     return str(url)[:_SHOWN]
 
 
-async def _get(url: httpx2.URL, addresses: list[str]) -> Result | httpx2.URL:
+async def _get(url: httpx2.URL, addresses: list[str], proxy: str) -> Result | httpx2.URL:
     """The page, or where it is instead."""
     import httpx2
 
     problem: Exception | None = None
     try:
-        # Nothing of the environment: it may name a file of passwords that would be sent.
-        client = httpx2.AsyncClient(follow_redirects=False, trust_env=False, timeout=_TIME_S)
+        # Nothing else of the environment: it may name a file of passwords that would be sent.
+        client = httpx2.AsyncClient(
+            follow_redirects=False, trust_env=False, timeout=_TIME_S, proxy=proxy or None
+        )
         async with asyncio.timeout(_TIME_S), client:
-            for address in addresses:
+            # To the address that was looked at; the certificate must be that of the name.
+            places = [url] if proxy else [url.copy_with(host=address) for address in addresses]
+            for place in places:
                 try:
-                    return await _got(client, url, address)
+                    return await _got(client, url, place)
                 except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
                     problem = error
     except TimeoutError:
@@ -157,16 +173,20 @@ async def _get(url: httpx2.URL, addresses: list[str]) -> Result | httpx2.URL:
         problem = error
     except httpx2.InvalidURL as error:
         problem = error
+    except (ValueError, ImportError) as error:  # a proxy of a kind that there is nothing for
+        problem = ToolError(
+            f"the proxy {without_password(proxy)} can't be used: {type(error).__name__}"
+        )
     said = str(problem) if problem else "it has no address"
     raise ToolError(f"{_shown(url)} could not be got: {said or type(problem).__name__}")
 
 
-async def _got(client: httpx2.AsyncClient, url: httpx2.URL, address: str) -> Result | httpx2.URL:
+async def _got(
+    client: httpx2.AsyncClient, url: httpx2.URL, place: httpx2.URL
+) -> Result | httpx2.URL:
     headers = {**_HEADERS, "Host": url.netloc.decode("ascii")}
-    # To the address that was looked at; the certificate must be that of the name.
-    pinned = url.copy_with(host=address)
     extensions = {"sni_hostname": url.host}
-    async with client.stream("GET", pinned, headers=headers, extensions=extensions) as response:
+    async with client.stream("GET", place, headers=headers, extensions=extensions) as response:
         location = response.headers.get("location")
         if response.is_redirect and location:
             return _checked(url.join(location))
@@ -179,8 +199,8 @@ async def _got(client: httpx2.AsyncClient, url: httpx2.URL, address: str) -> Res
         content = await asyncio.to_thread(page_text, content)
     head = f"[{response.status_code} {_shown(url)}]\n" if response.is_error else ""
     tail = f"\n[only the first {_BYTES:,} bytes]" if cut else ""
-    shown = f"{response.status_code}, {len(data):,} bytes of {kind}"
-    return Result(f"{head}{content or '[empty]'}{tail}", shown, ok=not response.is_error)
+    seen = f"{response.status_code}, {len(data):,} bytes of {kind}"
+    return Result(f"{head}{content or '[empty]'}{tail}", seen, ok=not response.is_error)
 
 
 async def _body(response: httpx2.Response) -> tuple[bytes, bool]:
