@@ -134,7 +134,7 @@ def test_the_document_holds_every_follow_up() -> None:
     assert document["counts"]["answered"] == document["counts"]["accepted"] == 2
     assert [rejected["error"] for rejected in document["rejected"]] == ["InvalidText"]
     keys = ["id", "text", "lane", "state", "reason", "turn", "answer", "accepted_at", "ended_at"]
-    keys += ["tools"]
+    keys += ["steps"]
     assert [list(follow_up) for follow_up in document["follow_ups"]] == [keys, keys]
     assert [follow_up["answer"] for follow_up in document["follow_ups"]] == ["a", "c"]
 

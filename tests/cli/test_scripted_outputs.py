@@ -17,6 +17,7 @@ from agent_shell.events import (
     ToolCalled,
     ToolReturned,
     TurnDelta,
+    TurnStarted,
 )
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.options import OutputForm
@@ -110,22 +111,41 @@ def test_the_highest_exit_code_counts() -> None:
     assert report.code == Exit.REFUSED
 
 
-def test_the_document_tells_what_tools_did() -> None:
-    """Each use with its arguments and its end, for the follow-up; `ok` is null while it lasts."""
+def test_the_document_tells_the_steps() -> None:
+    """As `sessions show` does: what was said, done and steered in its order, missed parts too."""
     output = make_output(OutputForm.JSON, "s", "m", terminal=False)
+    answer = "I look.\n\nAll of it.\n\nMended."
     for event in (
         FollowUpAccepted("s", 0.0, "a", "go", Lane.QUEUE, "user", 0),
+        TurnStarted("s", 0.0, 1, "a", 0),
+        TurnDelta("s", 0.0, 1, "a", "I "),
+        TurnDelta("s", 0.0, 1, "a", "look."),
         ToolCalled("s", 0.0, 1, "a", "1", "shell", {"command": "ls"}),
-        ToolCalled("s", 0.0, 1, "a", "2", "read", {}),
         ToolReturned("s", 0.0, 1, "a", "1", "shell", False, "denied"),
         ToolReturned("s", 0.0, 1, "a", "3", "read", True, "of no use that was told"),
+        FollowUpAccepted("s", 0.0, "b", "be quick", Lane.STEER, "user", 0),
+        Receipt("s", 0.0, "b", State.STEERED, "before request 2", 1, ""),
+        TurnDelta("s", 0.0, 1, "a", "\n\nAll of it."),
+        ToolCalled("s", 0.0, 1, "a", "2", "read", {}),
+        Receipt("s", 0.0, "a", State.ANSWERED, "", 1, answer),
     ):
         assert output.take(event) == ""
-    (follow_up,) = json.loads("".join(output.end()))["follow_ups"]
-    assert [(use["tool"], use["ok"], use["text"]) for use in follow_up["tools"]] == [
-        ("shell", False, "denied"),
-        ("read", None, ""),
+    follow_up, steer = json.loads("".join(output.end()))["follow_ups"]
+    assert follow_up["steps"] == [
+        {"step": "said", "text": "I look."},
+        {
+            "step": "used",
+            "tool": "shell",
+            "arguments": {"command": "ls"},
+            "ok": False,
+            "text": "denied",
+        },
+        {"step": "steered", "text": "be quick"},
+        {"step": "said", "text": "All of it."},
+        {"step": "used", "tool": "read", "arguments": {}, "ok": None, "text": ""},
+        {"step": "said", "text": "Mended."},
     ]
+    assert (steer["state"], steer["steps"]) == ("steered", [])
 
 
 def test_a_budget_that_is_spent_is_said() -> None:

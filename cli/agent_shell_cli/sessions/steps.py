@@ -9,7 +9,7 @@ from agent_shell import Entry
 from agent_shell.agents.provider.steps import Said, Steered, Step, Used, steps_of
 from agent_shell_cli.tool_text import about
 
-__all__ = ["answered_in_steps", "in_words", "steps_json"]
+__all__ = ["answered_in_steps", "in_words", "rest_of", "steps_json"]
 
 # What stands in an answer between the texts of two requests.
 _SEPARATOR = "\n\n"
@@ -19,11 +19,11 @@ def answered_in_steps(entry: Entry, messages: Iterable[Mapping[str, Any]]) -> li
     """The steps, with what the answer has more than the messages: they are kept whole alone."""
     steps = steps_of(messages)
     texts = [step.text for step in steps if isinstance(step, Said)]
-    rest = _rest(entry.answer, texts).strip("\n")
+    rest = rest_of(entry.answer, texts).strip("\n")
     return [*steps, Said(rest)] if rest else steps
 
 
-def _rest(answer: str, texts: Sequence[str]) -> str:
+def rest_of(answer: str, texts: Sequence[str]) -> str:
     """What stands behind the texts; those of an earlier try of the turn are not in the answer."""
     for first in range(len(texts)):
         known = _SEPARATOR.join(texts[first:])
