@@ -9,7 +9,9 @@ from typing import Any
 
 from agent_shell import Delta, Exchange, FollowUp, Lane, Messages, Notice, State
 from agent_shell.agents.base import AgentEvent
-from agent_shell.agents.provider import ProviderAgent, ProviderSettings, parse
+from agent_shell.agents.provider.agent import ProviderAgent
+from agent_shell.agents.provider.settings import ProviderSettings
+from agent_shell.agents.provider.table import parse
 from agent_shell.agents.provider.toolset import NoTools
 from agent_shell.state import Budget
 

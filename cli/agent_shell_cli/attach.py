@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import time
 from collections.abc import Callable
 from itertools import islice
@@ -106,7 +105,7 @@ class Attached:
         Limits().check(text)  # what its owner would say later
         del sender
         peer = f"attached {os.getpid()}"
-        follow_up = FollowUp(secrets.token_hex(4), text, lane, peer, time.time())
+        follow_up = FollowUp(os.urandom(4).hex(), text, lane, peer, time.time())
         own = _Own(follow_up, asyncio.get_running_loop().create_future())
         self._own[follow_up.id] = own
         self._idle.clear()

@@ -13,16 +13,9 @@ from contextlib import contextmanager
 
 from agent_shell import AgentShellError
 from agent_shell.agents.embedded import Progress, ensure_weights, find_weights
-from agent_shell.agents.provider import (
-    PROVIDERS,
-    Provider,
-    delete_key,
-    find_key,
-    find_provider,
-    missing_for,
-    server_of,
-    set_key,
-)
+from agent_shell.agents.provider.availability import missing_for, server_of
+from agent_shell.agents.provider.keys import delete_key, find_key, set_key
+from agent_shell.agents.provider.table import PROVIDERS, Provider, find_provider
 from agent_shell.records import frozen
 from agent_shell_cli.exits import UsageError
 from agent_shell_cli.printable import printable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import secrets
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ def new_key(journal: str | None) -> str:
     """A short key that no session of the journal has: `20261122-1f3a`."""
     day = time.strftime("%Y%m%d")
     taken = _keys(journal)
-    keys = (f"{day}-{secrets.token_hex(size)}" for size in itertools.count(2))
+    keys = (f"{day}-{os.urandom(size).hex()}" for size in itertools.count(2))
     return next(key for key in keys if key not in taken)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import secrets
+import os
 import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -58,7 +58,7 @@ class Engine:
         self._under_way: dict[str, asyncio.Future[None]] = {}
         self._closed = False
         # Ids are unique over engines by the prefix, and in order within one.
-        self._prefix = secrets.token_hex(3)
+        self._prefix = os.urandom(3).hex()
         self._count = itertools.count(1)
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import secrets
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -96,7 +96,7 @@ async def deliver(
     input then waits, no turn is run. With the same `id` and text it is acknowledged
     again. Raises `Refused`; then nothing of it remains.
     """
-    id = secrets.token_hex(4) if id is None else id
+    id = os.urandom(4).hex() if id is None else id
     sending = _Sending(journal, key, FollowUp(id, text, lane, sender, time.time()))
     if not await sending.run(asyncio.get_running_loop().time() + timeout):
         return Delivery(id, None, None, sending.owner)

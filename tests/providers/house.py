@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from agent_shell import Engine, Lane, Session
-from agent_shell.agents.provider import ProviderAgent, ProviderSettings, parse
+from agent_shell.agents.provider.agent import ProviderAgent
+from agent_shell.agents.provider.settings import ProviderSettings
+from agent_shell.agents.provider.table import parse
 from agent_shell.events import Event, Receipt
 from agent_shell.tools import (
     Approval,

@@ -13,7 +13,9 @@ import pytest
 
 from agent_shell import Delta, ModelUnusable, RateLimited, Usage
 from agent_shell.agents.base import AgentEvent
-from agent_shell.agents.provider import ProviderAgent, ProviderSettings, find_provider, parse
+from agent_shell.agents.provider.agent import ProviderAgent
+from agent_shell.agents.provider.settings import ProviderSettings
+from agent_shell.agents.provider.table import find_provider, parse
 from agent_shell.errors import ModelUnreachable
 from providers.story import (
     Cut,

@@ -13,7 +13,7 @@ import pytest
 
 from agent_shell import Exchange, Messages, State
 from agent_shell.agents.base import AgentEvent
-from agent_shell.agents.provider import ProviderAgent
+from agent_shell.agents.provider.agent import ProviderAgent
 from providers.story import Asked, Story, call, request, result, say
 from providers.wire_server import WireServer
 from support_provider import HandTools, HandTurn, Run, agent_for, past, run

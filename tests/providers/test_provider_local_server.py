@@ -12,7 +12,9 @@ import pytest
 
 from agent_shell import AgentError, Delta, ModelUnusable, Usage
 from agent_shell.agents.embedded import ensure_weights_async
-from agent_shell.agents.provider import ProviderAgent, ProviderSettings, parse
+from agent_shell.agents.provider.agent import ProviderAgent
+from agent_shell.agents.provider.settings import ProviderSettings
+from agent_shell.agents.provider.table import parse
 from support_provider import KEY, HandTools, HandTurn, past, run
 
 pytestmark = pytest.mark.model

@@ -11,9 +11,9 @@ from keyring.backend import KeyringBackend
 
 from agent_shell import UnknownModel
 from agent_shell.agents import make_agent
-from agent_shell.agents.provider import PROVIDERS, parse
 from agent_shell.agents.provider.availability import missing_for
 from agent_shell.agents.provider.keys import Secrets, delete_key, find_key, set_key
+from agent_shell.agents.provider.table import PROVIDERS, parse
 
 
 def test_a_model_is_named_by_its_provider_and_its_own_name():

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from agent_shell import AgentError, Messages, ToolCall, ToolResult, Usage
-from agent_shell.agents.provider import ProviderSettings, parse
 from agent_shell.agents.provider.agent import ProviderAgent
+from agent_shell.agents.provider.settings import ProviderSettings
+from agent_shell.agents.provider.table import parse
 from providers.story import Call, Truncated, Used, call, request, result, say, user
 from providers.story import Story as Script
 from providers.wire_server import WireServer, every

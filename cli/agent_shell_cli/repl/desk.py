@@ -31,8 +31,6 @@ from agent_shell_cli.repl.spending import Spending, status
 from agent_shell_cli.repl.switch import Switch
 from agent_shell_cli.repl.view import Beside, View, counted
 from agent_shell_cli.resuming import new_key
-from agent_shell_cli.sessions.exporting import export
-from agent_shell_cli.sessions.listing import listing
 from agent_shell_cli.verbs import Verb, help_text, keys_text
 
 __all__ = ["Desk"]
@@ -243,11 +241,13 @@ class Desk:
         self._speaker.notice(f"answer {number}: {len(text):,} characters copied by {by}")
 
     async def _sessions(self, key: str) -> None:
+        # Imported here and below: few look at other sessions, or take one along.
+        from agent_shell_cli.sessions.listing import listing
+
         path = self._file().path
         if not key:
             lines = await asyncio.to_thread(listing, path, self._width())
         else:
-            # Imported here: few look at another session.
             from agent_shell_cli.sessions.showing import shown
 
             lines = await asyncio.to_thread(shown, path, key)
@@ -281,6 +281,8 @@ def _folder() -> str:
 
 def _exported(journal: Path, key: str, named: str) -> str:
     """Writes the session to the file that is named; what came of it."""
+    from agent_shell_cli.sessions.exporting import export
+
     path = Path(named or re.sub(r"[^\w.-]+", "-", f"{key}.md")).expanduser()
     form = _FORMS.get(path.suffix.lower())
     if form is None:

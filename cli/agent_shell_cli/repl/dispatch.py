@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from agent_shell import Agent, AgentEvent, Delta, Exchange, Turn
 from agent_shell.agents.base import WrappedTurn, finish
 from agent_shell_cli.repl.router import PROMPT_SENDER
-from agent_shell_cli.repl.shell_line import run_line
 
 __all__ = ["Dispatch"]
 
@@ -47,6 +46,9 @@ class Dispatch:
 
     async def _obey(self, line: str) -> AsyncIterator[AgentEvent]:
         if line.startswith("!"):
+            # Imported here: processes are loaded with the first of them.
+            from agent_shell_cli.repl.shell_line import run_line
+
             async with contextlib.aclosing(run_line(line.lstrip("!"))) as output:
                 async for piece in output:
                     yield Delta(piece)

@@ -6,22 +6,32 @@ What was written is never touched again, and the terminal reflows it as it likes
 from __future__ import annotations
 
 from agent_shell_cli.repl.look import Look
-from agent_shell_cli.repl.markdown import as_written, rendered
 from agent_shell_cli.repl.rows import Row, cut, rows
 from agent_shell_cli.repl.view import Block, Kind
 from agent_shell_cli.tool_text import diff_style, is_diff
 
-__all__ = ["named", "painted"]
+__all__ = ["named", "painted", "preload"]
 
 _INDENT = "    "
 # Rows of one line that a tool gave.
 _LINE_ROWS = 3
 
 
+def preload() -> None:
+    """Loads what the first answer needs; may run in a thread."""
+    from agent_shell_cli.repl import markdown, parser
+
+    del markdown  # it is there now
+    parser.preload()
+
+
 def painted(block: Block, look: Look, width: int) -> list[Row]:
     """A finished block, as the rows to write, for rows of `width` cells."""
     match block.kind:
         case Kind.ANSWER:
+            # Imported here: by then `preload` has done so.
+            from agent_shell_cli.repl.markdown import as_written, rendered
+
             if block.carry is None:
                 return as_written(block.text)
             return rendered(block.text, block.carry, look, width)

@@ -47,7 +47,7 @@ from agent_shell_cli.repl.keys import Draft, key_bindings
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.mentions import Attaching
 from agent_shell_cli.repl.owner import LISTED, Owner
-from agent_shell_cli.repl.parser import preload
+from agent_shell_cli.repl.painting import preload
 from agent_shell_cli.repl.plain import told
 from agent_shell_cli.repl.prompting import Later, complete, complete_in_lines, make_prompt
 from agent_shell_cli.repl.questions import Questions

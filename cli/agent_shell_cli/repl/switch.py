@@ -59,7 +59,7 @@ class Switch:
     def compact(self, how: str) -> str:
         """Sets by `how`, "on", "off" or "", whether older turns are told as a summary."""
         # Imported here: it is not wanted before the prompt stands.
-        from agent_shell.agents.provider import ProviderAgent
+        from agent_shell.agents.provider.agent import ProviderAgent
 
         agent = self.agent
         if not isinstance(agent, ProviderAgent):

@@ -59,7 +59,9 @@ def _echo(setting: str) -> Agent:
 
 def _provider(name: str, toolset: Toolset | None, settings: Mapping[str, Any]) -> Agent:
     # Imported here, for the others have no need of it.
-    from agent_shell.agents.provider import ProviderAgent, ProviderSettings, parse
+    from agent_shell.agents.provider.agent import ProviderAgent
+    from agent_shell.agents.provider.settings import ProviderSettings
+    from agent_shell.agents.provider.table import parse
 
     given: dict[str, Any] = dict(settings)
     if toolset is not None:

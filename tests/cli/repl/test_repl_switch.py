@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_shell.agents.provider import ProviderAgent
+from agent_shell.agents.provider.agent import ProviderAgent
 from agent_shell_cli.models import open_model
 from agent_shell_cli.repl.switch import Switch
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import time
 from pathlib import Path
 from types import ModuleType
@@ -35,7 +34,7 @@ class Liveness:
     """The sign of life of this process, beside the journal at `path`."""
 
     def __init__(self, path: Path) -> None:
-        self.owner = secrets.token_hex(8)
+        self.owner = os.urandom(8).hex()
         self._folder = path.with_name(path.name + ".owners")
         self._file = self._folder / self.owner
         self._fd: int | None = None
