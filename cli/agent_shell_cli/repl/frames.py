@@ -5,8 +5,12 @@ the draft stands for it. A terminal that wraps its lines again keeps the cursor 
 line, so the frame's first row is where the cursor is, whatever size the terminal has
 taken since, and also where it has not yet said so (tmux tells at most four times a
 second). From anywhere else the way up could only be guessed, and a wrong guess erases
-words that are finished or leaves some twice. A frame is written without wrapping: it
-takes as many rows as it has, in a terminal of any width.
+words that are finished or leaves some twice.
+
+A frame is written without wrapping: it takes as many rows as it has, in a terminal of any
+width. Where it needs more rows than it had, it makes room with nothing on the screen, and
+then moves in that room alone, so that no row of it scrolls off a window that has become
+too low: what has no room stands on the last row, until the terminal tells its size.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ class Frames(Renderer):
         self, app: Application[Any], output: FrameOutput, grows: Callable[[], bool]
     ) -> None:
         self._at_top = False
+        self._room = 0  # rows of the screen that the frame has
         super().__init__(app.renderer.style, output)
         self._frame_output = output
         self._grows = grows
@@ -44,27 +49,50 @@ class Frames(Renderer):
         output, grows = self._frame_output, self._grows() and not is_done
         with output.whole_frame():
             if self._at_top:
-                self._leave_top()
+                output.drawn([])
+                self._at_top = False
             output.keeps_cursor_hidden = grows
-            super().render(app, layout, is_done)
-            if grows:
-                self._rest_at_top()
-
-    def erase(self, leave_alternate_screen: bool = True) -> None:
-        """Takes the frame away."""
-        if self._at_top:
-            self._forget()
-        super().erase(leave_alternate_screen)
+            if not grows:
+                self._room = 0
+                super().render(app, layout, is_done)
+                return
+            if not self._bracketed_paste_enabled:  # with the write that has taken it away
+                output.enable_bracketed_paste()
+                self._bracketed_paste_enabled = True
+            self._go_to_top()
+            self._make_room(layout)
+            with output.rows_below():
+                super().render(app, layout)
+                self._mark()
+            self._cursor_pos = Point(0, 0)
+            self._at_top = True
 
     def reset(self, _scroll: bool = False, leave_alternate_screen: bool = True) -> None:
         """Forgets the frame; what comes next begins where the cursor is."""
         self._at_top = False
+        self._room = 0
         if isinstance(self.output, FrameOutput):
             self.output.keeps_cursor_hidden = False
         super().reset(_scroll, leave_alternate_screen)
 
-    def _rest_at_top(self) -> None:
-        """Marks the cell of the draft where the cursor would be, and goes to the first one."""
+    def _go_to_top(self) -> None:
+        """Goes to the first cell of the frame, if the cursor is not there."""
+        self._frame_output.write_raw("\r")
+        self._frame_output.cursor_up(self._cursor_pos.y)
+        self._cursor_pos = Point(0, 0)
+
+    def _make_room(self, layout: Layout) -> None:
+        """Takes the frame away where it is to be drawn anew, or is to have more rows."""
+        output, size = self._frame_output, self.output.get_size()
+        wanted = layout.container.preferred_height(size.columns, size.rows).preferred
+        wanted = min(wanted, size.rows)
+        if self._last_screen is None or self._last_size != size or wanted > self._room:
+            self._last_screen, self._room = None, wanted
+            output.erase_down()
+            output.write_raw("\n" * (wanted - 1) + f"\x1b[{wanted - 1}A" * (wanted > 1))
+
+    def _mark(self) -> None:
+        """Marks the cell of the draft where the cursor would be."""
         output, place, screen = self._frame_output, self._cursor_pos, self._last_screen
         if screen is not None and screen.show_cursor:
             row = screen.data_buffer[place.y]
@@ -74,28 +102,3 @@ class Frames(Renderer):
             output.reset_attributes()
             output.enable_autowrap()
             row[place.x] = _MARKED
-        output.write_raw("\r" + f"\x1b[{place.y}A" * bool(place.y))
-        self._at_top = True
-
-    def _leave_top(self) -> None:
-        """Goes down to where prompt_toolkit takes the cursor to be, if the frame is as it was.
-
-        By line feeds: they move as far as the way back up, also where the window has
-        become too low. Where rows have wrapped meanwhile, what is drawn stands too high
-        in the frame, until the terminal tells its size and the frame is drawn anew.
-        """
-        output, place = self._frame_output, self._cursor_pos
-        if self._last_size != output.get_size():
-            self._forget()
-            return
-        output.write_raw("\r" + "\n" * place.y)
-        output.cursor_forward(place.x)
-        output.drawn([])
-        self._at_top = False
-
-    def _forget(self) -> None:
-        """Has what is drawn next begin at the first cell, where the cursor is."""
-        self._cursor_pos = Point(0, 0)
-        self._last_screen = None
-        self._frame_output.drawn([])
-        self._at_top = False

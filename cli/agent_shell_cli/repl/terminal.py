@@ -47,6 +47,10 @@ _REFLOWING = ("TMUX", "VTE_VERSION", "KONSOLE_VERSION", "WT_SESSION", "KITTY_WIN
 _REFLOWING_PROGRAMS = frozenset({"Apple_Terminal", "WezTerm", "ghostty", "iTerm.app", "vscode"})
 _REFLOWING_TERMS = ("alacritty", "foot", "tmux", "wezterm", "xterm-ghostty", "xterm-kitty")
 
+# Linux hands over 2,048 bytes at once; a row takes a few hundred.
+_CHUNK_BYTES = 1_200
+_SAVE, _RESTORE = "\x1b7", "\x1b8"
+
 
 class FrameOutput(Vt100_Output):
     """An output that can keep a whole frame back, and that outlives its terminal.
@@ -61,6 +65,7 @@ class FrameOutput(Vt100_Output):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "enable_cpr": False})
         self._kept_back = 0
+        self._row: int | None = None  # below the first, where there is room for all of them
         self._gone = False
         self._drawn: tuple[int, list[int]] | None = None
 
@@ -70,6 +75,8 @@ class FrameOutput(Vt100_Output):
 
     def cursor_up(self, amount: int) -> None:
         """Goes up; to where the frame begins now, the first time after a resize."""
+        if self._row is not None:
+            self._row -= amount
         if self._drawn is not None and self.reflows:
             before, widths = self._drawn
             now = self.get_size().columns
@@ -77,6 +84,37 @@ class FrameOutput(Vt100_Output):
                 amount += grown_rows(widths[:amount], now)
                 self._drawn = None
         super().cursor_up(amount)
+
+    def write(self, data: str) -> None:
+        """Writes text; within `rows_below`, ends of lines move down, and no farther."""
+        if self._row is None or not data.startswith("\r\n"):
+            super().write(data)
+            return
+        down = data.count("\n")
+        self._row += down
+        if self._fills_a_chunk():
+            self.write_raw(_RESTORE)
+            self._send()
+            self.write_raw(_SAVE)
+            down = self._row
+        self.write_raw(f"\r\x1b[{down}B" if down else "\r")
+
+    @contextmanager
+    def rows_below(self) -> Generator[None]:
+        """Inside, what is written makes no row; at the end, the cursor is where it was.
+
+        For that the terminal must take no other size in between. It takes none amid few
+        bytes without a line feed, which a pseudo-terminal hands over as a whole.
+        """
+        if self._fills_a_chunk():
+            self._send()
+        self.write_raw(_SAVE)
+        self._row = 0
+        try:
+            yield
+        finally:
+            self._row = None
+            self.write_raw(_RESTORE)
 
     def erase_down(self) -> None:
         """Erases to the end of the screen, of which tmux keeps no copy.
@@ -105,15 +143,22 @@ class FrameOutput(Vt100_Output):
 
     def flush(self) -> None:
         """Writes what is due; drops it where nobody is there to read it."""
+        if self._gone or not self._kept_back:
+            self._send()
+
+    def _fills_a_chunk(self) -> bool:
+        return len("".join(self._buffer).encode()) > _CHUNK_BYTES
+
+    def _send(self) -> None:
         if self._gone:
             self._buffer.clear()
-        elif not self._kept_back:
-            try:
-                super().flush()
-            except OSError:
-                self._gone = True
-                if self.on_gone is not None:
-                    self.on_gone()
+            return
+        try:
+            super().flush()
+        except OSError:
+            self._gone = True
+            if self.on_gone is not None:
+                self.on_gone()
 
 
 class LineOutput(PlainTextOutput):

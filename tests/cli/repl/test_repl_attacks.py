@@ -50,10 +50,11 @@ ENTITIES = f"&#27;[{_N};1H &#x9b;2J &#7; &#x202e; [a](http://b.c/&#27;]0;{_N}&#7
 HEAP = "z" + "\u0301" * 5000 + "\u200b" * 500 + "".join(map(chr, range(0xE0100, 0xE01EF)))
 HOSTILE = "\n".join([*SEQUENCES, ENTITIES, HEAP])
 
-# All that the shell itself writes beside text: attributes, modes, and moves that are relative.
+# All that the shell itself writes beside text: attributes, modes, moves that are relative,
+# and the way back from them.
 _OWN = re.compile(
     r"\x1b\[(?!8m)[0-9;]*m|\x1b\[\?(?:1|7|12|25|2004|1000|1003|1006|1015)[hl]|\x1b\[\d{0,3}[ABCDKJ]"
-    r"|\x1b\[\d q|\x1b\[\?12l|\r|\n|\x08"
+    r"|\x1b\[\d q|\x1b\[\?12l|\x1b[78]|\r|\n|\x08"
 )
 _ACTIVE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb"

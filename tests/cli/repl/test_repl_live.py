@@ -5,9 +5,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyte
+import pytest
+
 from agent_shell import Lane, ModelUnreachable
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.options import OnFailed
+from campaign.terminals import Emulator
 from support_repl import ALT_ENTER, CTRL_C, CTRL_D, ENTER, UP, Stage, options, stage
 
 
@@ -299,6 +303,8 @@ async def test_finished_text_and_prompt_change_in_one_write(tmp_path: Path) -> N
         for i in range(20):
             shell.agent.say(f"line {i}\n")
             await shell.until(f"line {i}\n")
+        shell.agent.say(*(f"{'long ' * 15}{i}\n\n" for i in range(60)))  # more than one write
+        await shell.until("long 59\n")
         off, on = "\x1b[?2004l", "\x1b[?2004h"
         assert all(on in write.partition(off)[2] for write in shell.writes if off in write)
 
@@ -320,3 +326,24 @@ async def test_cursor_rests_at_the_top_of_the_frame_while_an_answer_grows(tmp_pa
         await shell.until(lambda: not screen.cursor.hidden and screen.cursor.x == 5)
         assert screen.display[screen.cursor.y].startswith("❯ dra")
         assert not screen.buffer[screen.cursor.y][5].reverse
+
+
+@pytest.mark.parametrize("key", ["x", ALT_ENTER], ids=["the same rows", "one row more"])
+async def test_window_too_low_for_the_frame_keeps_no_row_of_it(tmp_path: Path, key: str) -> None:
+    """Also while the terminal has not told that it is low: tmux takes a quarter of a second."""
+    async with stage(tmp_path, size=(40, 80)) as shell:
+        await ask(shell, "one")
+        shell.agent.say("\n".join(f"tail {i}" for i in range(6)))
+        shell.type(*(f"waits {i}{ENTER}" for i in range(9)), "dra")
+        await shell.until("tail 0\n", "  10  waits 8\n❯ dra")
+        window = Emulator(40, 80)
+        stream = pyte.Stream(window)
+        stream.feed(shell.screen.raw)
+        window.resize(10, 80)
+        drawn = len(shell.screen.raw)
+        shell.type(key, "ft")
+        await shell.until("❯ draxft" if key == "x" else "❯ dra\n  ft")
+        stream.feed(shell.screen.raw[drawn:])
+        shown = window.everything()
+        assert [shown.count(line) for line in ("❯ 1  one", "tail 0", "tail 5")] == [1, 1, 1]
+        assert window.display[window.cursor.y].rstrip() == "tail 0"  # what comes next begins there
