@@ -1,11 +1,12 @@
 """One session on an event loop: carries out what the decisions ask for.
 
 The state is changed by `transitions.decide` alone, which never waits. Here is
-the other half: facts go to the journal and are told once they are recorded, a
-turn runs in a task of its own, and the last synchronous act of that task, after
-all of its clean-up, is the decision that it is over. Where that decision starts
-the next turn, the next task is made there and then and the old one returns: the
-stack stays flat, and there is no moment in which nobody owns the session.
+the other half: facts go to the journal and are told once they are recorded. A
+turn begins when its start is told, in a task of its own, and the last synchronous
+act of that task, after all of its clean-up, is the decision that it is over. Where
+that decision starts the next turn, the session is that turn's there and then, and
+the old task returns: the stack stays flat, and there is no moment in which nobody
+owns the session.
 """
 
 from __future__ import annotations

@@ -392,7 +392,8 @@ class CrashSafe(Check):
         for call in world.calls:
             if call.verb == "submit" and call.accepted and not call.seen:
                 call.seen = True
-                if not self.w.known[call.accepted].recorded:
+                known = self.w.known.get(call.accepted)  # none: the journal was not even given it
+                if known is None or not known.recorded:
                     raise self.broken(f"{call.label}: acknowledged and not recorded")
 
     def opened(self, process: Process, key: str, waiting: list[str], cut_off: object) -> None:
