@@ -34,14 +34,14 @@ class Model:
     bench: Workbench | None = None
     _loading: asyncio.Task[None] | None = None
 
-    def start(self, on_progress: Callable[[str], None]) -> None:
-        """Loads it in the background; `on_progress` gets a line to show, "" at the end.
+    def start(self, on_progress: Callable[[str], None], after: asyncio.Event | None = None) -> None:
+        """Loads it in the background, `after` that; `on_progress` gets a line, "" at the end.
 
         A failure shows in the first turn, which raises it.
         """
         if isinstance(self.agent, Loadable):
             self.agent.on_progress = lambda progress: on_progress(_line(progress))
-            self._loading = asyncio.create_task(self.agent.load(), name="load the model")
+            self._loading = asyncio.create_task(_load(self.agent, after), name="load the model")
             self._loading.add_done_callback(lambda task: _loaded(task, on_progress))
 
     async def close(self) -> None:
@@ -51,6 +51,12 @@ class Model:
             await asyncio.gather(self._loading, return_exceptions=True)
         if isinstance(self.agent, Loadable):
             await self.agent.close()
+
+
+async def _load(agent: Loadable, after: asyncio.Event | None) -> None:
+    if after is not None:
+        await after.wait()
+    await agent.load()
 
 
 def _loaded(task: asyncio.Task[None], on_progress: Callable[[str], None]) -> None:

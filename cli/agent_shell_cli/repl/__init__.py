@@ -31,7 +31,7 @@ def run(options: ChatOptions, model: Model | None = None) -> int:
     `model` is the one that `options` names, where it is open already.
 
     Does not return, but ends the process with the same code, where an agent
-    keeps running although it was told to stop.
+    keeps running although it was told to stop, or a library is still being loaded.
     """
     settings = options.settings
     options = replace(
@@ -77,7 +77,8 @@ async def _run(options: ChatOptions, model: Model, questions: Questions, bench: 
     rest = asyncio.all_tasks() - {asyncio.current_task()}
     for task in rest:
         task.cancel()
-    if rest and (await asyncio.wait(rest, timeout=_STOP_S))[1]:
+    threads = asyncio.create_task(asyncio.get_running_loop().shutdown_default_executor())
+    if (await asyncio.wait({threads, *rest}, timeout=_STOP_S))[1]:
         # What still runs would keep the interpreter from its end.
         os._exit(code)
     return code

@@ -150,6 +150,7 @@ class Shell:
         self._calls: set[asyncio.Task[None]] = set()
         self._sends: set[asyncio.Task[None]] = set()
         self._attaching = Attaching(self._switch, self._speaker, self._folds)
+        self._stands = asyncio.Event()  # the prompt, for the first time
         self._warned = False  # that the next Ctrl-C leaves
         self._ended_by: Exit | None = None
         self._over: BaseException | bool = False  # before the prompt stood
@@ -212,7 +213,7 @@ class Shell:
             self._prompt.default_buffer,
             self._folds,
         )
-        self._switch.start(self._speaker.loading)
+        self._switch.start(self._speaker.loading, self._stands)
         if isinstance(self._journal, SqliteJournal):
             self._spawn(adopt_inbox(session, self._journal))
         return self._owner
@@ -545,6 +546,7 @@ class Shell:
     def _preload(self, _: object) -> None:
         """Now that the prompt stands: loads what the first answer and the first Tab will need."""
         self._app.after_render -= self._preload
+        self._stands.set()
         self._spawn(asyncio.to_thread(self._load))
         self._spawn(self._desk.look_at_custom())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from agent_shell import Agent, AgentShellError
@@ -71,10 +72,10 @@ class Switch:
             return "older turns are told as a summary when the model's window is nearly full"
         return "every turn is told to the model again, and no summary is made"
 
-    def start(self, on_progress: Callable[[str], None]) -> None:
-        """Loads it in the background; `on_progress` gets a line to show, "" at the end."""
+    def start(self, on_progress: Callable[[str], None], after: asyncio.Event) -> None:
+        """Loads it in the background, `after` that; `on_progress` gets a line, "" at the end."""
         self._on_progress = on_progress
-        self._model.start(on_progress)
+        self._model.start(on_progress, after)
 
     async def close(self) -> None:
         """Lets go of it."""
