@@ -67,7 +67,6 @@ from agent_shell.state import (
     SessionState,
     State,
     TurnState,
-    left,
 )
 from agent_shell.transitions import decide
 from agent_shell.turn import RunningTurn
@@ -373,7 +372,7 @@ class Session:
     @property
     def allowance(self) -> Budget:
         """What is left of the budget; `None` is no bound."""
-        return left(self._state.budget, self._state.spent)
+        return self._state.budget.left(self._state.spent)
 
     async def history(self, limit: int) -> list[Exchange]:
         """The last `limit` turns that are over, oldest first."""

@@ -27,7 +27,6 @@ __all__ = [
     "SessionState",
     "State",
     "TurnState",
-    "left",
     "utf8_size",
 ]
 
@@ -177,14 +176,13 @@ class Budget:
     tokens: int | None = None
     cost_usd: float | None = None
 
-
-def left(budget: Budget, spent: Budget) -> Budget:
-    """What of `budget` was not `spent`; never below 0."""
-    return Budget(
-        None if budget.turns is None else max(0, budget.turns - (spent.turns or 0)),
-        None if budget.tokens is None else max(0, budget.tokens - (spent.tokens or 0)),
-        None if budget.cost_usd is None else max(0.0, budget.cost_usd - (spent.cost_usd or 0.0)),
-    )
+    def left(self, spent: Budget) -> Budget:
+        """What of it was not `spent`; never below 0."""
+        return Budget(
+            None if self.turns is None else max(0, self.turns - (spent.turns or 0)),
+            None if self.tokens is None else max(0, self.tokens - (spent.tokens or 0)),
+            None if self.cost_usd is None else max(0.0, self.cost_usd - (spent.cost_usd or 0.0)),
+        )
 
 
 @record

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 
 from agent_shell import AgentError, Exchange, RateLimited, State, Usage
 from agent_shell.errors import BudgetSpent
 from agent_shell.state import Budget
-from providers.story import Story, Used, call, refuse, request, say, user
+from providers.story import (
+    Asked,
+    Part,
+    Story,
+    Truncated,
+    Used,
+    call,
+    refuse,
+    request,
+    say,
+    user,
+)
 from providers.wire_server import WireServer
-from support_provider import HandTools, HandTurn, agent_for, run
+from support_provider import HandTools, HandTurn, Outcome, agent_for, run
 
 MODEL = "openai-chat:gpt-4o"
 each_format = pytest.mark.parametrize(
@@ -123,13 +135,108 @@ async def test_a_rate_limit_on_the_summary_holds_the_turn():
     assert done.messages == []
 
 
-async def test_a_conversation_that_is_too_long_says_what_to_do():
-    """Where the window is not known and the provider refuses, the way out is named."""
-    async with WireServer(Story(), window=500) as server:
+def summarising(asked: Asked) -> Sequence[Part]:
+    """A model that does what it is told; it reads a file where it is asked to."""
+    if "You summarise" in asked.said[0].text:
+        return [say("THE SUMMARY")]
+    if "read it" in asked.users[-1] and not asked.results:
+        return [call("read", path="a")]
+    return [say("now this")]
+
+
+@each_format
+async def test_a_refusal_for_a_full_window_is_mended_once(model: str):
+    """Where nobody knew the window: older turns are summarised then, and the turn goes on."""
+    async with WireServer(summarising, window=1_500) as server:
+        agent = agent_for(server, model)
+        turn = HandTurn("and now?", past=turns(12), id="id13", number=13)
+        done = await run(agent, turn)
+        assert len(server.asked) == 3
+        more = HandTurn("more", past=[*turns(12), done.exchange(turn)], id="id14", number=14)
+        assert (await run(agent, more)).error is None
+        assert len(server.asked) == 4, "the summary is heeded from then on"
+        told = "\n".join(said.text for said in server.asked[-1].said)
+    assert done.error is None
+    assert done.text == "now this"
+    assert "window is full: older turns are being summarised" in done.notices[0]
+    assert "THE SUMMARY" in told
+    assert "question 1\n" not in told
+    assert told.index("question 12") < told.index("and now?") < told.index("more")
+
+
+@each_format
+async def test_a_window_that_a_tool_has_filled_is_mended_in_the_turn(model: str):
+    """What the turn has done stays as it is, once, behind the summary."""
+    tools = HandTools(Outcome("found " * 300))
+    async with WireServer(summarising, window=1_500) as server:
+        agent = agent_for(server, model, toolset=tools)
+        done = await run(agent, HandTurn("read it", past=turns(8), id="id9", number=9))
+        last = server.asked[-1]
+    assert done.error is None
+    assert done.text == "now this"
+    assert len(tools.called) == 1
+    assert last.users[-1] == "read it"
+    assert [text.startswith("found found") for _, text in last.results] == [True]
+
+
+async def test_a_window_of_unknown_size_is_found_out():
+    """Half of what was refused is tried first, then less, as the summary is refused, too."""
+    full = refuse(400, "the prompt is too long")
+    script = Story(
+        request(), full, request(), full, request(), say("SUMMARY"), user("now?"), say("this")
+    )
+    async with WireServer(script) as server:
         agent = agent_for(server, "openai-compatible:m")
-        done = await run(agent, HandTurn(past=turns(30), number=31))
-    assert type(done.error) is AgentError
-    assert "longer than what the model" in str(done.error)
+        done = await run(agent, HandTurn("now?", past=turns(12), id="id13", number=13))
+        sizes = [len(str(asked.body)) for asked in server.asked]
+    assert done.error is None
+    assert sizes[0] > sizes[1] > sizes[2]
+
+
+async def test_a_conversation_that_is_too_long_says_what_to_do():
+    """Where summaries are no help, or not wanted, the way out is named after a few tries."""
+    for compact, most in ((True, 5), (False, 1)):
+        async with WireServer(lambda _: [refuse(400, "the prompt is too long")]) as server:
+            agent = agent_for(server, "openai-compatible:m", compact=compact)
+            done = await run(agent, HandTurn(past=turns(30), number=31))
+            assert len(server.asked) <= most
+        assert isinstance(done.error, AgentError)
+        assert "longer than what the model" in str(done.error)
+
+
+@each_format
+async def test_an_answer_may_be_as_long_as_the_budget_lets_it(model: str):
+    """The provider is told how many tokens are left; cut off for that, the session holds."""
+    name = {
+        "openai-chat:gpt-4o": "max_completion_tokens",
+        "openai:gpt-4o": "max_output_tokens",
+    }.get(model, "max_tokens")
+    script = Story(request(), say("It is a long"), Truncated(), Used(20, 70))
+    async with WireServer(script) as server:
+        turn = HandTurn(allowance=Budget(tokens=100))
+        done = await run(agent_for(server, model), turn)
+        assert 80 < server.asked[0].body[name] < 100
+    assert isinstance(done.error, BudgetSpent)
+    assert done.text == "It is a long"
+
+
+async def test_a_request_that_the_budget_has_no_room_for_is_not_sent():
+    """It says how much is left, and how much it would take."""
+    async with WireServer(Story()) as server:
+        turn = HandTurn("word " * 100, allowance=Budget(tokens=100))
+        done = await run(agent_for(server, MODEL), turn)
+    assert isinstance(done.error, BudgetSpent)
+    assert "100 are left" in str(done.error)
+
+
+async def test_a_model_that_writes_less_than_the_budget_lets_it_is_asked_again():
+    """Some refuse to be told of more than they can write: then they are not told."""
+    said = "max_tokens is too large: 99900. This model supports at most 4096 completion tokens"
+    async with WireServer(Story(request(), refuse(400, said), request(), say("hi"))) as server:
+        turn = HandTurn(allowance=Budget(tokens=100_000))
+        done = await run(agent_for(server, MODEL), turn)
+        assert "max_completion_tokens" not in server.asked[1].body
+    assert (done.error, done.text) == (None, "hi")
 
 
 async def test_the_budget_is_looked_at_before_each_request():

@@ -170,7 +170,8 @@ async def test_a_window_that_is_exceeded_is_told_in_many_words(said: str):
     """Servers of one's own have their own words for it; the way out is the same."""
     async with WireServer(Story(refuse(400, said))) as server:
         done = await run(agent_for(server, "openai-compatible:m"), HandTurn())
-    assert type(done.error) is AgentError
+    assert isinstance(done.error, AgentError)
+    assert not isinstance(done.error, ModelUnusable | ModelUnreachable)
     assert "with a model that has a longer window" in str(done.error)
 
 

@@ -31,6 +31,16 @@ class Connection:
             return self
         return replace(self, settings=replace(self.settings, compact=compact))
 
+    def writing(self, most: int) -> Connection:
+        """The same, for answers of at most so many tokens."""
+        asked = self.request_settings.copy()
+        asked["max_tokens"] = min(most, asked.get("max_tokens", most))
+        return replace(self, request_settings=asked)
+
+    def of_window(self, window: int) -> Connection:
+        """The same, for a model that reads so many tokens at once."""
+        return replace(self, window=window)
+
     async def close(self) -> None:
         """Closes what it holds open."""
         if (http := http_of(self.model)) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import re
 from collections.abc import AsyncGenerator, Sequence
 
 from pydantic_ai.messages import (
@@ -21,17 +22,27 @@ from pydantic_ai.tools import ToolDefinition
 from agent_shell.agents.base import (
     AgentEvent,
     Delta,
+    Exchange,
     Messages,
     Notice,
     ToolCall,
     ToolResult,
     Turn,
 )
-from agent_shell.agents.provider.library.compaction import beginning, latest, rest
+from agent_shell.agents.provider.library.compaction import (
+    Summary,
+    beginning,
+    estimated,
+    foldable,
+    latest,
+    rest,
+)
 from agent_shell.agents.provider.library.connected import Connection
+from agent_shell.agents.provider.library.failures import WindowFull
 from agent_shell.agents.provider.library.folding import Fold, due
 from agent_shell.agents.provider.library.history import (
     SEPARATOR,
+    Opening,
     dump,
     normal,
     opening,
@@ -41,10 +52,12 @@ from agent_shell.agents.provider.library.history import (
 from agent_shell.agents.provider.library.request import Sleep, asked
 from agent_shell.agents.provider.library.spending import Spending
 from agent_shell.agents.provider.toolset import Beside, Tool, Toolset
-from agent_shell.errors import AgentError
+from agent_shell.errors import AgentError, BudgetSpent
 
 __all__ = ["Conversation"]
 
+_REFITS = 3  # tries to find out how much a model reads at once
+_OF_LENGTH = re.compile(r"max\w*tokens", re.IGNORECASE)
 _NO_JSON = "the arguments are no JSON object; nothing was done"
 
 
@@ -61,6 +74,11 @@ class Conversation:
         self._messages: list[ModelMessage] = []
         self._parameters = ModelRequestParameters()
         self._said = False  # whether a person has seen text of an earlier request
+        self._history: list[Exchange] = []  # without what the summary stands for
+        self._summary: Summary | None = None
+        self._begun = 0  # how many of the messages were there when the turn began
+        self._refitted = False
+        self._most: int | None = None  # tokens that the answer may have, by the budget
 
     async def run(self) -> AsyncGenerator[AgentEvent]:
         """The turn's events; raises an `AgentError` that says what a failure means."""
@@ -77,28 +95,65 @@ class Conversation:
                     yield event
             last = self._messages[-1]
             if isinstance(last, ModelResponse) and last.state != "suspended":
-                if notice := _ending(last, number):
+                if notice := _ending(last, number, by_budget=self._most is not None):
                     yield notice
                 return
 
     async def _opened(self) -> AsyncGenerator[AgentEvent]:
         """What the model is told first; older turns are summarised where that is due."""
-        turn, connection = self._turn, self._connection
-        history = await turn.history()
-        summary = latest(history) if connection.settings.compact else None
-        history = rest(history, summary)
-        begun = opening(history, turn.id, turn.text, beginning(summary))
-        if old := due(connection, begun.messages, history, turn.id):
-            fold = Fold(connection, summary, old, self._spending, self._sleep)
-            async with contextlib.aclosing(fold.run()) as events:
+        connection = self._connection
+        history = await self._turn.history()
+        self._summary = latest(history) if connection.settings.compact else None
+        self._history = rest(history, self._summary)
+        begun = self._opening()
+        if old := due(connection, begun.messages, self._history, self._turn.id):
+            fold = Fold(connection, self._summary, old, self._spending, self._sleep)
+            async with contextlib.aclosing(self._folded(fold)) as events:
                 async for event in events:
                     yield event
-            summary = fold.summary
-            history = rest(history, summary)
-            begun = opening(history, turn.id, turn.text, beginning(summary))
+            begun = self._opening()
         self._messages = begun.messages
+        self._begun = len(begun.messages)
         if begun.fresh:
             yield Messages(dump(begun.fresh))
+
+    def _opening(self) -> Opening:
+        turn = self._turn
+        return opening(self._history, turn.id, turn.text, beginning(self._summary))
+
+    async def _folded(self, fold: Fold) -> AsyncGenerator[AgentEvent]:
+        async with contextlib.aclosing(fold.run()) as events:
+            async for event in events:
+                yield event
+        self._summary = fold.summary
+        self._history = rest(self._history, fold.summary)
+
+    async def _refit(self, full: WindowFull) -> AsyncGenerator[AgentEvent]:
+        """Has older turns summarised since the provider refused; raises `full` if that is no help.
+
+        Its window is what it says, or half of what it has refused.
+        """
+        window = full.window or estimated(self._messages) // 2
+        for _ in range(_REFITS):
+            connection = self._connection.of_window(window)
+            old = foldable(self._history, self._turn.id, window)
+            if not old:
+                raise full
+            fold = Fold(connection, self._summary, old, self._spending, self._sleep, how="full")
+            try:
+                async with contextlib.aclosing(self._folded(fold)) as events:
+                    async for event in events:
+                        yield event
+            except WindowFull:
+                window //= 2
+                continue
+            if self._summary is None or self._summary.through < old[-1].turn:
+                raise full  # there is no summary, which was said
+            of_turn = self._messages[self._begun :]
+            begun = self._opening().messages
+            self._messages, self._begun = [*begun, *of_turn], len(begun)
+            return
+        raise full
 
     async def _round(self, number: int) -> AsyncGenerator[AgentEvent]:
         """One request with its answer, and the use of the tools that it asks for."""
@@ -106,7 +161,7 @@ class Conversation:
             yield self._kept(user(steer.text))
         self._spending.check(self._turn.allowance)
         response: ModelResponse | None = None
-        async with contextlib.aclosing(self._asked()) as pieces:
+        async with contextlib.aclosing(self._answered()) as pieces:
             async for piece in pieces:
                 if isinstance(piece, ModelResponse):
                     response = piece
@@ -119,10 +174,34 @@ class Conversation:
             async for event in uses:
                 yield event
 
+    async def _answered(self) -> AsyncGenerator[AgentEvent | ModelResponse]:
+        """The answer; asked for again, once each, where a request was refused and can be mended."""
+        allowance, capped = self._turn.allowance, True
+        while True:
+            room = self._spending.room(allowance, estimated(normal(self._messages)))
+            self._most = room if capped else None
+            try:
+                async with contextlib.aclosing(self._asked()) as pieces:
+                    async for piece in pieces:
+                        yield piece
+                return
+            except WindowFull as full:
+                if self._refitted or not self._connection.settings.compact:
+                    raise
+                self._refitted = True
+                async with contextlib.aclosing(self._refit(full)) as events:
+                    async for event in events:
+                        yield event
+            except AgentError as error:
+                # Some refuse to be told of more than their models can write.
+                if self._most is None or not _OF_LENGTH.search(str(error)):
+                    raise
+                capped = False
+
     async def _asked(self) -> AsyncGenerator[Delta | Notice | ModelResponse]:
         said = False
         messages = normal(self._messages)
-        request = asked(self._connection, messages, self._parameters, self._sleep)
+        request = asked(self._connection, messages, self._parameters, self._sleep, most=self._most)
         async with contextlib.aclosing(request) as events:
             async for event in events:
                 if isinstance(event, Delta):
@@ -193,9 +272,11 @@ def _calls(response: ModelResponse) -> list[ToolCallPart]:
     return [part for part in response.parts if isinstance(part, ToolCallPart)]
 
 
-def _ending(response: ModelResponse, requests: int) -> Notice | None:
+def _ending(response: ModelResponse, requests: int, *, by_budget: bool) -> Notice | None:
     """What is to be said of the last response; raises where it is no answer."""
     text = text_of(response).strip()
+    if response.finish_reason == "length" and by_budget:
+        raise BudgetSpent("the budget is spent: it let the answer be no longer")
     if response.finish_reason == "length":
         return Notice("The answer was cut off: it is as long as the model may write.")
     if response.finish_reason == "content_filter":

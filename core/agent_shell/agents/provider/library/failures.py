@@ -13,7 +13,7 @@ from pydantic_ai import exceptions as wrong
 from agent_shell.agents.provider.library.connected import Connection
 from agent_shell.errors import AgentError, ModelUnreachable, ModelUnusable, RateLimited
 
-__all__ = ["Failure", "failure_of"]
+__all__ = ["Failure", "WindowFull", "failure_of"]
 
 _LONGEST = 300  # characters of what a server said
 _MODEL_MISSING = re.compile(
@@ -27,8 +27,24 @@ _TOO_LONG = re.compile(
     r"|(prompt|input|request) is too (long|large)",
     re.IGNORECASE,
 )
+_WINDOW = re.compile(
+    r"(?:maximum context length is|maximum(?: number of tokens)?(?: allowed)? ?\(|"
+    r"context (?:size|length|window)(?: of| is)? ?\(?|tokens? > )\s*([\d,]{3,12})",
+    re.IGNORECASE,
+)
 _PAGE = re.compile(r"\s*<(!doctype|html|head|body)", re.IGNORECASE)
 _RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens", "x-ratelimit-reset")
+
+
+class WindowFull(AgentError):
+    """The conversation is longer than what the model reads at once.
+
+    `window` is how much that is, in tokens, where the provider said so.
+    """
+
+    def __init__(self, text: str, window: int | None = None) -> None:
+        super().__init__(text)
+        self.window = window
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +85,7 @@ def _of_api(error: Exception, connection: Connection) -> Failure:
         case wrong.ModelNotFoundError():
             return Failure(ModelUnusable(_no_model(connection, error, said)))
         case wrong.ModelContextWindowExceededError():
-            return Failure(AgentError(_too_long(title, said)))
+            return Failure(_too_long(title, said))
         case wrong.ModelTimeoutError() | wrong.ModelRequestTimeout():
             seconds = f"{connection.settings.stall_s:g} s"
             return _outage(f"{title} stalls: not a byte came for {seconds}")
@@ -79,7 +95,7 @@ def _of_api(error: Exception, connection: Connection) -> Failure:
         case wrong.ModelConnectionError():
             return _outage(f"the connection to {title} was cut: {_cause(error)}")
         case wrong.ModelHTTPError(status_code=400 | 413 | 422 | 500) if _TOO_LONG.search(said):
-            return Failure(AgentError(_too_long(title, said)))
+            return Failure(_too_long(title, said))
         case wrong.ModelRequestRejectedError():
             if _MODEL_MISSING.search(said):
                 return Failure(ModelUnusable(_no_model(connection, error, said)))
@@ -132,11 +148,13 @@ def _no_model(connection: Connection, error: wrong.ModelAPIError, said: str) -> 
     return f"{model.provider.title} has no model {model.model!r}: {said}{hint}"
 
 
-def _too_long(title: str, said: str) -> str:
-    return (
+def _too_long(title: str, said: str) -> WindowFull:
+    text = (
         f"the conversation is longer than what the model of {title} reads at once: {said}; "
         "go on in a new session, or with a model that has a longer window"
     )
+    found = _WINDOW.search(said)
+    return WindowFull(text, int(found[1].replace(",", "")) if found else None)
 
 
 def _where(connection: Connection) -> str:

@@ -48,8 +48,11 @@ class Fold:
         old: Sequence[Exchange],
         spending: Spending,
         sleep: Sleep,
+        *,
+        how: str = "nearly full",
     ) -> None:
         self.summary = before
+        self._how = how
         self._connection = connection
         self._before = before
         self._old = old
@@ -59,9 +62,10 @@ class Fold:
     async def run(self) -> AsyncGenerator[AgentEvent]:
         """Asks for the summary, says so, and has it kept.
 
-        Where the model gives none, the turn goes on with all turns as they are.
+        Where the model gives none, the turn goes on with all turns as they are. Raises
+        `WindowFull` where what is to be summarised is too long, too.
         """
-        yield Notice("The model's window is nearly full: older turns are being summarised.")
+        yield Notice(f"The model's window is {self._how}: older turns are being summarised.")
         response: ModelResponse | None = None
         try:
             async with contextlib.aclosing(self._asked()) as pieces:

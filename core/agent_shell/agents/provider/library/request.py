@@ -41,12 +41,18 @@ async def asked(
     messages: Sequence[ModelMessage],
     parameters: ModelRequestParameters,
     sleep: Sleep = asyncio.sleep,
+    *,
+    most: int | None = None,
 ) -> AsyncGenerator[Delta | Notice | ModelResponse]:
     """The answer's text as it comes, and at the end the whole response.
+
+    `most` tokens may be written, where the provider can be told so.
 
     An outage is waited out as often as the settings say, as long as no text of this request
     was yielded. Raises an `AgentError` that says what the failure means.
     """
+    if most is not None:
+        connection = connection.writing(most)
     settings = connection.settings
     pause_s, shown = settings.pause_s, False
     for attempt in range(1, settings.tries + 1):

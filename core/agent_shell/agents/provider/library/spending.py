@@ -12,6 +12,8 @@ from agent_shell.state import Budget
 
 __all__ = ["Spending", "context_of"]
 
+_LEAST = 16  # tokens of an answer: some providers let no fewer be asked for
+
 
 def context_of(response: ModelResponse) -> int:
     """How many tokens the conversation has, with this response as its end; 0 if unknown."""
@@ -44,6 +46,21 @@ class Spending:
             raise BudgetSpent(f"the budget is spent: this turn has used {tokens:,} tokens")
         if allowance.cost_usd is not None and (self._cost or 0.0) >= allowance.cost_usd:
             raise BudgetSpent(f"the budget is spent: this turn has cost ${self._cost or 0.0:.4f}")
+
+    def room(self, allowance: Budget, asked: int) -> int | None:
+        """How many tokens an answer may have to a request of about `asked`; `None` for any.
+
+        Raises `BudgetSpent` where there is no room for one.
+        """
+        if allowance.tokens is None:
+            return None
+        left = allowance.tokens - self._input - self._output
+        if left - asked < _LEAST:
+            raise BudgetSpent(
+                f"the budget is spent: of its tokens {max(left, 0):,} are left, and the next "
+                f"request takes about {asked:,}"
+            )
+        return left - asked
 
     def _usage(self) -> Usage:
         extra: dict[str, Any] = {
