@@ -52,10 +52,15 @@ class _Own:
     steered: int | None = None
 
 
+def _unheard() -> None:
+    """Where nobody listens."""
+
+
 class Attached:
     """What a prompt needs of a session, where process `owner.pid` owns it.
 
-    `waiting` are our own inputs. `tell` takes the events; `run` makes them.
+    `waiting` are our own inputs. `tell` takes the events; `run` makes them. `asked` is
+    what a tool asks the owner's user, as lines; `on_asked` is called when it changes.
     """
 
     hold = None
@@ -72,6 +77,8 @@ class Attached:
         self.key = key
         self.owner = owner
         self.running: FollowUp | None = None
+        self.asked = ""
+        self.on_asked: Callable[[], None] = _unheard
         self._engine = engine
         self._journal = journal
         self._tell = tell
@@ -136,9 +143,17 @@ class Attached:
             await self._look()
             if clock() >= next_try:
                 next_try = clock() + _TAKE_UP_S
+                await self._see_what_is_asked()
                 if (session := await self._take_up()) is not None:
                     return await self._hand_over(session)
             await asyncio.sleep(_POLL_S)
+
+    async def _see_what_is_asked(self) -> None:
+        with contextlib.suppress(JournalError):  # it may work the next time
+            asked = await self._journal.noted(self.key)
+            if asked != self.asked:
+                self.asked = asked
+                self.on_asked()
 
     async def _take_up(self) -> Session | None:
         try:
@@ -151,6 +166,7 @@ class Attached:
 
     async def _hand_over(self, session: Session) -> Session | None:
         await self._look()
+        self.asked = ""
         for own in self._own.values():
             if own.turn is not None:
                 id = own.follow_up.id

@@ -46,27 +46,28 @@ def journal_path(named: str | None) -> Path:
     return path
 
 
-def open_file(named: str | None) -> SqliteJournal:
+def open_file(named: str | None, window: int = 1_000) -> SqliteJournal:
     """The journal in a file, to be closed; inside a running loop.
 
-    Raises `UsageError`, also where the file can't be used: nothing was refused yet.
+    It has about `window` of the inputs of a longer queue in memory. Raises `UsageError`,
+    also where the file can't be used: nothing was refused yet.
     """
     # Imported here: SQLite is not for those who only ask for help.
     from agent_shell.journal.sqlite import SqliteJournal
 
     try:
-        return SqliteJournal(journal_path(named))
+        return SqliteJournal(journal_path(named), window=window)
     except JournalError as error:
         raise UsageError(str(error)) from error
 
 
-def open_journal(named: str | None) -> MemoryJournal | SqliteJournal:
+def open_journal(named: str | None, window: int = 1_000) -> MemoryJournal | SqliteJournal:
     """The journal that `--journal` names, to be closed; inside a running loop.
 
-    Raises `UsageError`.
+    With `window` as in `open_file`. Raises `UsageError`.
     """
     named = _configured(named)
-    return MemoryJournal() if named == "memory" else open_file(named)
+    return MemoryJournal() if named == "memory" else open_file(named, window)
 
 
 def _configured(named: str | None) -> str | None:

@@ -21,6 +21,8 @@ from agent_shell_cli.workbench import Workbench, working_folder
 
 __all__ = ["run"]
 
+# Of a longer queue, so many inputs can be chosen, edited and moved.
+_WINDOW = 10_000
 # For what was told to stop, in seconds, before the process ends all the same.
 _STOP_S = 0.2
 
@@ -53,7 +55,7 @@ def run(options: ChatOptions, model: Model | None = None) -> int:
 
 
 async def _run(options: ChatOptions, model: Model, questions: Questions, bench: Workbench) -> int:
-    journal = open_journal(options.journal)
+    journal = open_journal(options.journal, _WINDOW)
     try:
         settings = options.settings
         terminal = Terminal.open(plain=settings.plain)

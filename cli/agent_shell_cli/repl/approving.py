@@ -14,7 +14,7 @@ from agent_shell.errors import reason_of
 from agent_shell.tools import Approval, ApprovalRequest, Scope
 from agent_shell_cli import approvals
 from agent_shell_cli.printable import printable_line
-from agent_shell_cli.repl.asking import as_lines, how, is_long, whole
+from agent_shell_cli.repl.asking import as_lines, as_note, how, is_long, whole
 from agent_shell_cli.repl.questions import READ_S, Asked, Questions
 from agent_shell_cli.repl.renderer import Renderer
 from agent_shell_cli.repl.router import Call
@@ -42,7 +42,8 @@ _WORDS = {
 class Approving:
     """Has `questions` stand in `view`, and answers them; shows what the tools of `bench` say.
 
-    `on_asked` is called when one comes to stand there.
+    `on_asked` is called when one comes to stand there, `publish` with what attached shells
+    are to see of it: "" for nothing.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Approving:
         renderer: Renderer,
         bench: Workbench,
         on_asked: Callable[[], None],
+        publish: Callable[[str], None],
     ) -> None:
         self._questions = questions
         self._view = view
@@ -60,6 +62,7 @@ class Approving:
         self._renderer = renderer
         self._folder = bench.folder  # what "always" is for
         self._on_asked = on_asked
+        self._publish = publish
         bench.on_output = self._heard
         questions.on_change = self._changed
 
@@ -97,6 +100,7 @@ class Approving:
     def _changed(self) -> None:
         """Another question stands, or none."""
         request = self._questions.current
+        self._publish("" if request is None else as_note(request))
         if request is None:
             self._view.asked = None
         else:

@@ -141,8 +141,20 @@ class Arranger:
             self._speaker.notice(f"{self._name(id)} has just started: Esc interrupts it")
         elif id in self._view.steering:
             self._speaker.notice(f"{self._name(id)} was given to the running turn")
+        elif self._view.number(id) and self._is_beyond:
+            self.say_beyond(self._name(id))
         else:
             self._speaker.notice(f"{self._name(id)} does not wait: it has ended or never was")
+
+    @property
+    def _is_beyond(self) -> bool:
+        """Whether more waits than what is in memory."""
+        return self._session.waiting_count > len(self._session.waiting)
+
+    def say_beyond(self, name: str) -> None:
+        """It waits, but in the journal alone."""
+        near = len(self._session.waiting)
+        self._speaker.notice(f"{name} waits too far behind: only the next {near:,} can be changed")
 
     def _name(self, id: str) -> str:
         number = self._view.number(id)

@@ -14,12 +14,24 @@ from agent_shell_cli.repl.rows import Line, cut, rows, shown
 from agent_shell_cli.tool_text import diff_style
 from agent_shell_cli.verbs import Act, key_of
 
-__all__ = ["as_lines", "body", "how", "is_long", "question_rows", "whole"]
+__all__ = [
+    "as_lines",
+    "as_note",
+    "body",
+    "elsewhere_rows",
+    "how",
+    "is_long",
+    "question_rows",
+    "whole",
+]
 
 # Rows of the exact thing and of its diff that stand above the input at most.
 BODY_ROWS = 12
 # What is committed of a change at most, in rows.
 _WHOLE_ROWS = 2_000
+# What another shell is told of a question, in characters, and shows of it, in rows.
+_NOTE_CHARACTERS = 4_000
+_ELSEWHERE_ROWS = 6
 _INDENT = "  "
 
 _ASKS = {
@@ -63,6 +75,23 @@ def whole(request: ApprovalRequest, look: Look, width: int) -> list[Line]:
 def as_lines(request: ApprovalRequest, look: Look, width: int) -> str:
     """The question for a terminal on which nothing can stand."""
     return "\n".join(text for _, text in whole(request, look, width))
+
+
+def as_note(request: ApprovalRequest) -> str:
+    """The question for a shell that is attached to the session: what is asked, and for what."""
+    said = f"{request.tool} {_ASKS[request.need]}\n{request.subject}\n{request.diff}"
+    return said[:_NOTE_CHARACTERS].rstrip("\n")
+
+
+def elsewhere_rows(note: str, pid: int, look: Look, width: int, room: int) -> list[Line]:
+    """What the user of process `pid` is asked, in at most `room` rows: there it is answered."""
+    first, *lines = _lines(note)
+    head = f"? {first} (only process {pid} can answer):"
+    least = max(1, width - len(_INDENT))
+    found = [("class:code", f"{_INDENT}{row}") for line in lines for row in rows(line, least)]
+    heads = [("class:held", row) for row in rows(head, width)]
+    space = max(2, min(_ELSEWHERE_ROWS, room - len(heads)))
+    return [*heads, *_folded(found, False, space, look, width)][: max(0, room)]
 
 
 def how(request: ApprovalRequest) -> str:

@@ -8,7 +8,7 @@ from itertools import islice
 
 from agent_shell import FollowUp, HoldReason, Lane, Phase
 from agent_shell_cli.printable import printable_line
-from agent_shell_cli.repl.asking import question_rows
+from agent_shell_cli.repl.asking import elsewhere_rows, question_rows
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.painting import named
 from agent_shell_cli.repl.router import LASTING
@@ -56,6 +56,8 @@ def live_lines(
     # An input that is typed while a question fills the room must not seem to be lost.
     kept = min(1, now.count + len(view.steering))
     asked = _asked(view, look, width, room - kept, height)
+    if now.attached is not None and now.asked_there:
+        asked += elsewhere_rows(now.asked_there, now.attached, look, width, room - kept)
     uses = _uses(view, look, width, max(0, room - kept - len(asked)), time)
     room = max(0, room - len(asked) - len(uses))
     tail = rows(view.tail, width)[-min(tail_rows(width), room) :] if view.tail and room else []

@@ -127,6 +127,9 @@ class Owner:
     def _change(self, call: Call) -> None:
         """Changes one waiting input, by its number; it may have just started."""
         id, arranger = self._view.id_of(call.number), self.arranger
+        if id is None and self._view.is_unmet(call.number):
+            arranger.say_beyond(f"number {call.number}")
+            return
         if id is None:
             self._speaker.notice(f"number {call.number} does not wait: it has ended or never was")
             return

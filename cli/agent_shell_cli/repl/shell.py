@@ -135,6 +135,7 @@ class Shell:
             self._renderer,
             opened.bench,
             self._desk.note_asked,
+            self._publish,
         )
         self._owner: Owner | None = None
         settings = options.settings
@@ -184,6 +185,7 @@ class Shell:
     async def _begin(self) -> None:
         self._greet()
         if isinstance(self._session, Attached):
+            self._session.on_asked = self._see_what_is_asked
             self._spawn(self._succeed(self._session))
         else:
             owner = self._own(self._session)
@@ -191,6 +193,21 @@ class Shell:
             owner.come_back()
         if self._options.prompt is not None:
             self._spawn(self._submit(Send(self._options.prompt, Lane.QUEUE)))
+
+    def _publish(self, question: str) -> None:
+        """Has the shells that are attached see what is asked here."""
+        if isinstance(self._journal, SqliteJournal):
+            self._journal.note(self._session.key, question)
+
+    def _see_what_is_asked(self) -> None:
+        """The owner's user is asked something, or nothing any more."""
+        asked = self._snapshot().asked_there
+        self._speaker.tell_linear(
+            f"only process {self._attached} can answer: {asked}"
+            if asked
+            else f"process {self._attached} is asked nothing any more"
+        )
+        self._renderer.touch()
 
     async def _succeed(self, attached: Attached) -> None:
         """Takes the session over when its owner is gone."""
@@ -497,6 +514,7 @@ class Shell:
             beyond,
             cut_off=session.cut_off is not None,
             attached=self._attached,
+            asked_there=session.asked if isinstance(session, Attached) else "",
         )
 
     @property

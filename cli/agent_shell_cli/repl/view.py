@@ -86,7 +86,8 @@ class Snapshot:
     """Where the session stands: what is read of it, and never copied.
 
     `beyond` more wait in the journal; `cut_off` says that the next was cut off;
-    `attached` is the process that owns the session, where that is another one.
+    `attached` is the process that owns the session, where that is another one, and
+    `asked_there` what a tool asks its user, as lines.
     """
 
     phase: Phase = Phase.IDLE
@@ -95,6 +96,7 @@ class Snapshot:
     beyond: int = 0
     cut_off: bool = False
     attached: int | None = None
+    asked_there: str = ""
 
     @property
     def count(self) -> int:
@@ -219,6 +221,10 @@ class View:
             self._open[id] = _Open(self._first_unmet, text, sender)
             self._first_unmet += 1
             self.unmet -= 1
+
+    def is_unmet(self, number: int) -> bool:
+        """Whether it is the number of one of the `unmet`."""
+        return 0 <= number - self._first_unmet < self.unmet
 
     def show(self, blocks: Iterable[Block]) -> None:
         """Shows finished pieces that no event tells of."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,6 +14,8 @@ from agent_shell import EchoAgent, Engine, Lane, State
 from agent_shell.journal.sqlite import SqliteJournal
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.options import OnInterrupted
+from agent_shell_cli.repl.questions import Questions
+from support_asking import MAKE, Worker, edit
 from support_repl import CTRL_C, CTRL_D, ENTER, Puppet, Stage, options, stage
 
 ATTACH = "attach to it, and put inputs into its queue? [Y/n]"
@@ -227,6 +230,30 @@ async def test_a_text_is_no_answer_to_whether_to_attach(tmp_path: Path) -> None:
         await other.until("attached to process")
 
 
+async def test_attached_shell_sees_what_the_owner_is_asked(tmp_path: Path) -> None:
+    """Exactly, as long as it is asked, and cannot answer it; nothing of it is recorded."""
+    path, questions = tmp_path / "j.sqlite", Questions()
+    worker = Worker(questions)
+    chosen = options(journal=path)
+    async with (
+        stage(tmp_path, chosen, worker, questions=questions, ready="❯") as owner,
+        attached(tmp_path, path) as other,
+    ):
+        owner.type(f"go{ENTER}")
+        worker.ask(replace(MAKE, subject="make test\x1b[2J"), edit(40))
+        who = f"(only process {os.getpid()} can answer):"
+        await other.until(f"? shell asks to run {who}\n  make test␛[2J\nattached to process")
+        other.type(f"/allow{ENTER}", "\x18\x19")
+        await other.until("no tool asks for anything")
+        await owner.until("Ctrl+X Ctrl+Y yes")
+        owner.type("\x18\x19")
+        said = f"? write asks to change {who}"
+        await other.until(said, "  --- a/app.py\n", "more rows\n  +line 40\n")
+        owner.type("\x1b")
+        await other.until(lambda: said not in other.screen.text)
+        assert not any(file.stat().st_size for file in Path(f"{path}.owners").iterdir())
+
+
 async def test_attached_shell_sees_the_answers_to_its_own(tmp_path: Path) -> None:
     """What is typed waits in the owner's queue; its answer streams, others' do not show."""
     path = tmp_path / "j.sqlite"
@@ -329,6 +356,21 @@ async def test_long_queue_keeps_its_numbers(tmp_path: Path) -> None:
         await shell.until("50 follow-ups from before, held", "  4  input 4\n  … 46 more\n‖")
         shell.type(f"last{ENTER}", ENTER)
         await shell.until("❯ 49  input 49\ninput 49\n\n❯ 50  input 50", "❯ 51  last\nlast")
+
+
+async def test_what_waits_too_far_behind_is_said_to_wait(tmp_path: Path) -> None:
+    """An input that is in the journal alone can't be changed yet, and has not ended."""
+    path = tmp_path / "j.sqlite"
+    await leave_many(path, 50)
+    few = SqliteJournal(path, window=4)
+    async with stage(tmp_path, options(journal=path), journal=few) as shell:
+        await shell.until("  4  input 4\n  … 46 more\n‖")
+        shell.type(f"last{ENTER}", f"/drop 30{ENTER}")
+        await shell.until("number 30 waits too far behind: only the next 4 can be changed")
+        shell.type(f"/move 51 1{ENTER}")
+        await shell.until("number 51 waits too far behind: only the next 4 can be changed")
+        shell.type(f"/drop 52{ENTER}")
+        await shell.until("number 52 does not wait")
 
 
 async def test_named_journal_is_named_on_leaving(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ class SqliteJournal:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         self._reading: sqlite3.Connection | None = None
         self._leases: dict[str, ownership.Lease] = {}
+        self._notes: dict[str, str] = {}
         self._closed = False
 
     async def open(self, session_key: str) -> Restored:
@@ -76,6 +77,7 @@ class SqliteJournal:
 
     async def release(self, session_key: str) -> None:
         """Lets go of a session that this process opened."""
+        self.note(session_key, "")
         lease = self._leases.pop(session_key, None)
         if lease is not None:
             await self._write(lambda c: ownership.let_go(c, lease))
@@ -123,6 +125,23 @@ class SqliteJournal:
     async def sent(self, session_key: str, follow_up_id: str) -> str | None:
         """Why an input that was sent was refused; "" while it waits, `None` once it is taken."""
         return await self._read(lambda c: reading.sent(c, session_key, follow_up_id))
+
+    def note(self, session_key: str, text: str) -> None:
+        """Has other processes read `text` about a session that is open here; "" takes it back.
+
+        It is recorded nowhere, and ends with this process.
+        """
+        before = dict(self._notes)
+        self._notes.pop(session_key, None)
+        if text and session_key in self._leases:
+            self._notes[session_key] = text
+        if self._notes != before:
+            self._liveness.say(self._notes)
+
+    async def noted(self, session_key: str) -> str:
+        """What the process that owns the session has others read about it; "" for nothing."""
+        owner = await self._read(lambda c: reading.owner(c, session_key))
+        return "" if owner is None else self._liveness.said(owner, session_key)
 
     async def inbox(self, session_key: str) -> list[FollowUp]:
         """What other processes have sent to the session and nobody has accepted yet."""

@@ -4,21 +4,28 @@ Each process that writes a journal keeps one small file beside it: locked, so th
 the lock dies with its holder, and touched a few times a second, so that a process
 that was stopped is not taken for one that works. Neither alone would do: a stopped
 process keeps its locks, and a time alone would make everybody wait for a dead one.
+
+In the file is what its process has others read while it lives; nothing of it is recorded.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 __all__ = ["BEAT_S", "STALE_S", "Liveness"]
 
 BEAT_S = 0.4
 # A successor may take over within 2 s of the owner's end.
 STALE_S = 1.6
+# No more of a file is read.
+_NOTES_BYTES = 1 << 16
 
 
 def _fcntl() -> ModuleType | None:
@@ -43,7 +50,7 @@ class Liveness:
     def begin(self) -> None:
         """Makes the sign; raises `OSError`."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        self._fd = os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600)
+        self._fd = os.open(self._file, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
         if (fcntl := _fcntl()) is not None:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -54,6 +61,24 @@ class Liveness:
             self._due = now + BEAT_S / 2
             with contextlib.suppress(OSError):
                 os.utime(self._file)
+
+    def say(self, notes: Mapping[str, str]) -> None:
+        """Has other processes read these notes, each about a session."""
+        if self._fd is not None:
+            data = json.dumps(notes).encode() if notes else b""
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, 0)
+                os.write(self._fd, data)
+
+    def said(self, owner: str, session_key: str) -> str:
+        """What the process with that sign has others read about a session; "" for nothing."""
+        try:
+            with (self._folder / owner).open("rb") as file:
+                notes: Any = json.loads(file.read(_NOTES_BYTES) or b"{}")
+        except (OSError, ValueError, RecursionError):
+            return ""  # it is being written, or is not ours
+        note = notes.get(session_key) if isinstance(notes, dict) else None
+        return note if isinstance(note, str) else ""
 
     def end(self) -> None:
         """Takes it away."""

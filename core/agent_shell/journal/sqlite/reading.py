@@ -193,6 +193,12 @@ def sent(c: sqlite3.Connection, key: str, id: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def owner(c: sqlite3.Connection, key: str) -> str | None:
+    """The sign of the process that has the session, if one has."""
+    rows = c.execute("SELECT owner FROM sessions WHERE key = ?", (key,)).fetchall()
+    return next((found for (found,) in sound(rows, (or_null(is_text),))), None)
+
+
 def sound(rows: Iterable[tuple[Any, ...]], form: tuple[Check, ...]) -> Iterator[tuple[Any, ...]]:
     """The rows, as long as each value is what it must be; raises `JournalError`."""
     for row in rows:
