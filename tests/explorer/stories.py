@@ -1,6 +1,6 @@
 """Schedules that once broke an invariant: each was found by a search, and is played again.
 
-The last one broke it in an engine that a fault was built into.
+The last two broke it in engines that a fault was built into.
 """
 
 from __future__ import annotations
@@ -90,6 +90,24 @@ STORIES = {
         cleo releases the session
         cleo closes the session soon
         the turn's task takes a step
+        """,
+    "a closed session has told anew what was moved when the journal refused it": """
+        scene: breaking journal, closed
+        ann holds the session
+        ann submits "a"
+        ann submits "b"
+        the journal breaks
+        bob moves "b" to place 1
+        cleo closes the session
+        """,
+    "what rests on a batch that is refused is undone together with it": """
+        scene: a day
+        ann submits "a"
+        the journal records
+        ann submits "b"
+        bob submits "g"
+        bob edits "b"
+        the journal refuses
         """,
     "a process that was overtaken acknowledges nothing more": """
         scene: two processes, late
