@@ -32,6 +32,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from agent_shell.agents.provider.toolset import Tool as Described
 from agent_shell.errors import AgentShellError
 from agent_shell.records import frozen
 from agent_shell.tools.approval import ApprovalRequest, Gate, Need
@@ -45,7 +46,7 @@ class ToolError(AgentShellError):
 
 @frozen
 class Result:
-    """What a tool gives back.
+    """What a tool gives back: an `Outcome` to whoever has it used (`agents/provider/toolset.py`).
 
     `text` is for the model, `shown` for a person, as a unified diff where a file was
     changed; where it is empty, the same. `ok` is false where the tool failed, was
@@ -80,23 +81,8 @@ class ToolContext:
         await self.gate.permit(asked)
 
 
-class Tool(Protocol):
-    """Something that a model can have done."""
-
-    @property
-    def name(self) -> str:
-        """Letters, digits, `_` and `-`, at most 64 of them: all that providers take."""
-        ...
-
-    @property
-    def description(self) -> str:
-        """What it does, for the model."""
-        ...
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """The JSON schema of its arguments, an object."""
-        ...
+class Tool(Described, Protocol):
+    """Something that a model can have done; as it sees it, and how it is done."""
 
     @property
     def need(self) -> Need:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Sequence
 
 __all__ = ["decides_what_runs", "may_hold_secrets"]
@@ -85,6 +86,14 @@ _RUNS_FOLDERS = (".git", ".agent-shell", ".githooks", ".husky")
 _RUNS_FILES = ("AGENTS.md",)
 
 
+def _one_of(patterns: Sequence[str]) -> re.Pattern[str]:
+    """All of them as one expression: a search asks for each file of a project."""
+    return re.compile("|".join(map(fnmatch.translate, patterns)))
+
+
+_SECRET, _HARMLESS = _one_of(_SECRET_FILES), _one_of(_HARMLESS_FILES)
+
+
 def may_hold_secrets(parts: Sequence[str]) -> bool:
     """Whether the file or folder at this path, in parts, is read only after a question."""
     parts = [part.casefold() for part in parts]
@@ -95,7 +104,7 @@ def may_hold_secrets(parts: Sequence[str]) -> bool:
     name = parts[-1]
     if ".git" in parts[:-1] and name in _GIT_SECRETS:
         return True
-    return _is_one(name, _SECRET_FILES) and not _is_one(name, _HARMLESS_FILES)
+    return bool(_SECRET.match(name)) and not _HARMLESS.match(name)
 
 
 def decides_what_runs(parts: Sequence[str]) -> bool:
@@ -103,7 +112,3 @@ def decides_what_runs(parts: Sequence[str]) -> bool:
     folded = [part.casefold() for part in parts]
     names = [name.casefold() for name in _RUNS_FILES]
     return any(part in _RUNS_FOLDERS for part in folded) or folded[-1:] in [[n] for n in names]
-
-
-def _is_one(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,4 +1,8 @@
-"""What tools look like to an agent: whatever has them may be another part, or a test."""
+"""What tools look like to an agent: whatever has them may be another part, or a test.
+
+`agent_shell.tools` has such: its `Tool` is this one with what it takes to be done, its `Result`
+an `Outcome`, its `Toolset` a `Toolset`.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,7 @@ class Tool(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that the model calls it by."""
+        """Letters, digits, `_` and `-`, at most 64 of them: all that providers take."""
         ...
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
@@ -33,9 +34,9 @@ class Connection:
 
     def writing(self, most: int) -> Connection:
         """The same, for answers of at most so many tokens."""
-        asked = self.request_settings.copy()
-        asked["max_tokens"] = min(most, asked.get("max_tokens", most))
-        return replace(self, request_settings=asked)
+        asked: dict[str, Any] = {**self.request_settings}
+        asked["max_tokens"] = min(most, self.settings.max_tokens or most)
+        return replace(self, request_settings=cast("ModelSettings", asked))
 
     def of_window(self, window: int) -> Connection:
         """The same, for a model that reads so many tokens at once."""
