@@ -13,6 +13,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import cast
 
 from prompt_toolkit.history import History
 
@@ -107,6 +108,6 @@ def _decoded(record: bytes) -> list[str] | None:
         found = json.loads(record)
     except (ValueError, RecursionError):
         return None  # cut at the start of what was read, or by a full disk, or not ours
-    parts: list[object] = found if isinstance(found, list) else [found]
+    parts = cast("list[object]", found) if isinstance(found, list) else [found]
     texts = [part for part in parts if isinstance(part, str)]
     return texts if texts and len(texts) == len(parts) else None

@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import cast
 
 __all__ = ["BEAT_S", "STALE_S", "Liveness"]
 
@@ -74,10 +74,11 @@ class Liveness:
         """What the process with that sign has others read about a session; "" for nothing."""
         try:
             with (self._folder / owner).open("rb") as file:
-                notes: Any = json.loads(file.read(_NOTES_BYTES) or b"{}")
+                found = json.loads(file.read(_NOTES_BYTES) or b"{}")
         except (OSError, ValueError, RecursionError):
             return ""  # it is being written, or is not ours
-        note = notes.get(session_key) if isinstance(notes, dict) else None
+        notes = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+        note = notes.get(session_key)
         return note if isinstance(note, str) else ""
 
     def end(self) -> None:
