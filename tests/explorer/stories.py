@@ -100,6 +100,26 @@ STORIES = {
         bob moves "b" to place 1
         cleo closes the session
         """,
+    "what a process wants recorded when it was overtaken counts for no other": """
+        scene: two processes
+        ann submits "a"
+        all that goes on by itself does
+        process 1 is stopped
+        another process takes the session up
+        all that goes on by itself does
+        ann releases the session
+        the journal of process 2 records
+        a callback of process 2 takes a step
+        the turn's task of process 2 takes a step
+        turn 2 of process 2 goes on: say
+        process 1 goes on
+        the turn's task of process 2 takes a step
+        turn 1 of process 1 goes on: say
+        the turn's task of process 1 takes a step
+        turn 2 of process 2 goes on: say
+        the turn's task of process 2 takes a step
+        turn 1 of process 1 goes on: say
+        """,
     "what rests on a batch that is refused is undone together with it": """
         scene: a day
         ann submits "a"

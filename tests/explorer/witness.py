@@ -62,8 +62,8 @@ class Known:
     refused: bool = False
     started: bool = False
     put_back: bool = False
-    decided: Receipt | None = None  # the receipt that an engine wants recorded
-    decided_by: str = ""
+    # Who wants a receipt recorded: one that was overtaken may too, in vain.
+    decided_by: set[str] = field(default_factory=set[str])
     receipts: int = 0  # recorded
     told: int = 0  # receipts that observers were told
 
@@ -144,7 +144,7 @@ class Witness:
             if known.key == view.key
             and not known.receipts
             and not known.refused
-            and known.decided_by != view.process
+            and view.process not in known.decided_by
             and (known.process == view.process or known.recorded)
         ]
 
@@ -182,7 +182,7 @@ class Witness:
                 if state is State.QUEUED or (state is State.FAILED and self.holds_on_failure):
                     view.hold_due = f"turn {turn} ended {state}"
             case Receipt(id=name) if name in self.known:
-                self.known[name].decided, self.known[name].decided_by = fact, view.process
+                self.known[name].decided_by.add(view.process)
                 view.held_back.discard(name)
             case SessionHeld(until=until):
                 view.until = until
