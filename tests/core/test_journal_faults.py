@@ -24,7 +24,7 @@ from agent_shell import (
     Turn,
 )
 from agent_shell.agents.base import AgentEvent
-from agent_shell.events import FollowUpAccepted, FollowUpMoved, Receipt, TurnStarted
+from agent_shell.events import FollowUpAccepted, FollowUpMoved, Receipt, SessionHeld, TurnStarted
 from agent_shell.journal.sqlite import SqliteJournal
 from support import ManualJournal, StepAgent, Watch, new_session, until
 
@@ -243,6 +243,19 @@ class TestRefusedInARow:
         await asyncio.gather(*submits)
         moved = [f for f in journal.committed if isinstance(f, FollowUpMoved)]
         assert [(f.id, f.position) for f in moved] == [("b", 1)]
+
+    async def test_what_follows_from_it_is_told_behind_what_was_decided_before(self):
+        """Who listens ends with the hold that the session has."""
+        journal = ManualJournal()
+        _, session = new_session(StepAgent(), journal=journal)
+        watch = Watch(session.observe())
+        session.put_on_hold()
+        journal.broken = True
+        session.put_on_hold("again")
+        journal.commit()
+        await until(lambda: len(watch.of(SessionHeld)) == 2)
+        assert session.hold is not None
+        assert watch.of(SessionHeld)[-1].reason is session.hold.reason is HoldReason.JOURNAL
 
     async def test_other_sessions_are_not_touched(self, tmp_path: Path):
         """One session's refusal is not another's."""
