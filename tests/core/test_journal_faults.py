@@ -308,5 +308,18 @@ class TestBehindARefusal:
             await file.make_room()
 
 
+async def test_the_file_puts_an_interrupt_where_the_session_has_it(tmp_path: Path):
+    """in-order: the next process finds it before the inputs that waited already."""
+    journal = SqliteJournal(tmp_path / "sessions.sqlite")
+    await journal.open("s")
+    first, next_one = accepted("a", "x"), accepted("b", "x")
+    next_one.lane = Lane.INTERRUPT
+    await journal.append("s", [first])
+    await journal.append("s", [next_one])
+    await journal.release("s")
+    assert [f.id for f in (await journal.open("s")).queue] == ["b", "a"]
+    await journal.close()
+
+
 def accepted(id: str, text: str) -> FollowUpAccepted:
     return FollowUpAccepted("s", 1.0, id, text, Lane.QUEUE, "user", 1)
