@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -69,7 +70,6 @@ def test_stress_is_an_option_too() -> None:
         (["chat", "-m", "echo", "--journal", "/"], "--journal / is a folder"),
         (["chat", "-m", "echo", "-c", "-s", "k"], "give one of them"),
         (["chat", "-m", "echo", "-c", "--journal", "memory"], "memory has nothing to look at"),
-        (["chat", "-m", "echo", "--resume", "nope"], "nope"),
         (["chat", "-m", "echo", "--resume"], "needs a terminal to choose at"),
         (["chat", "-m", "echo", "--interrupted", "ask"], "use retry or skip"),
         (["stress", "--n", "0"], "--n"),
@@ -85,6 +85,17 @@ def test_a_wrong_command_line_is_a_usage_error(arguments: list[str], complaint: 
     assert (ended.code, ended.out) == (2, b"")
     assert complaint in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_a_session_to_resume_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Whether none was ever kept, or none that begins so."""
+    own = {"AGENT_SHELL_DATA_DIR": str(tmp_path)}
+    resume = ("chat", "-m", "echo", "--resume", "nope")
+    ended = run_program(*resume, changes=own)
+    assert (ended.code, "no session was kept there" in ended.err) == (2, True)
+    assert run_program("chat", "-m", "echo", "hello", changes=own).code == 0
+    ended = run_program(*resume, changes=own)
+    assert (ended.code, "nope" in ended.err) == (2, True)
 
 
 def test_a_prompt_that_is_not_utf8_is_a_usage_error() -> None:

@@ -113,6 +113,7 @@ def test_a_second_ctrl_c_ends_it_at_once() -> None:
 def test_a_reader_who_stopped_reading_does_not_stop_a_termination() -> None:
     """SIGTERM ends the program also while its output waits for a reader."""
     shell = start("chat", "-m", "echo")
+    _answering(shell, b"a\n", b"a\n")  # from here on it knows what a signal means
     assert shell.stdin is not None
     os.set_blocking(shell.stdin.fileno(), False)
     line = b"x" * 1000 + b"\n"
