@@ -221,9 +221,11 @@ async def test_a_spent_budget_holds(format: str, tmp_path: Path):
             await _three(talk)
             held = await _held(talk)
             assert held.reason is HoldReason.BUDGET
-            while talk.session.hold is not None:
-                talk.session.release()
-                await talk.session.settled()
+            for _ in range(20):  # a few times are enough, each lets a request be sent
+                if talk.session.hold is not None:
+                    talk.session.release()
+                    await talk.session.settled()
+            assert talk.session.hold is None
             receipts = await talk.receipts()
         await house.close()
     assert {receipt.state for receipt in receipts.values()} == {State.ANSWERED}

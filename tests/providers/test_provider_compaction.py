@@ -222,11 +222,22 @@ async def test_an_answer_may_be_as_long_as_the_budget_lets_it(model: str):
 
 async def test_a_request_that_the_budget_has_no_room_for_is_not_sent():
     """It says how much is left, and how much it would take."""
-    async with WireServer(Story()) as server:
+    script = Story(request(), call("read", path="a"), Used(60, 10))
+    async with WireServer(script) as server:
         turn = HandTurn("word " * 100, allowance=Budget(tokens=100))
-        done = await run(agent_for(server, MODEL), turn)
+        done = await run(agent_for(server, MODEL, toolset=HandTools()), turn)
+        assert len(server.asked) == 1
     assert isinstance(done.error, BudgetSpent)
-    assert "100 are left" in str(done.error)
+    assert "30 are left" in str(done.error)
+
+
+async def test_a_turns_first_request_is_sent_whatever_it_takes():
+    """Whoever grants a small budget again and again gets on with a long conversation."""
+    async with WireServer(Story(request(), say("yes"))) as server:
+        turn = HandTurn("word " * 500, allowance=Budget(tokens=100))
+        done = await run(agent_for(server, MODEL), turn)
+        assert server.asked[0].body["max_completion_tokens"] == 100
+    assert (done.error, done.text) == (None, "yes")
 
 
 async def test_a_model_that_writes_less_than_the_budget_lets_it_is_asked_again():

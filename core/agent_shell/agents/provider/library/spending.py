@@ -50,17 +50,22 @@ class Spending:
     def room(self, allowance: Budget, asked: int) -> int | None:
         """How many tokens an answer may have to a request of about `asked`; `None` for any.
 
-        Raises `BudgetSpent` where there is no room for one.
+        Raises `BudgetSpent` where there is no room for one. A turn's first request is sent
+        in any case: a conversation that takes more than the whole budget could not go on
+        otherwise, however often it is granted anew.
         """
         if allowance.tokens is None:
             return None
-        left = allowance.tokens - self._input - self._output
-        if left - asked < _LEAST:
+        used = self._input + self._output
+        left = allowance.tokens - used
+        if left - asked >= _LEAST:
+            return left - asked
+        if used:
             raise BudgetSpent(
                 f"the budget is spent: of its tokens {max(left, 0):,} are left, and the next "
                 f"request takes about {asked:,}"
             )
-        return left - asked
+        return max(left, _LEAST)
 
     def _usage(self) -> Usage:
         extra: dict[str, Any] = {
