@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from agent_shell import AgentError, Delta, ModelUnusable, Usage
+from agent_shell import Delta, ModelUnusable, Usage
 from agent_shell.agents.embedded import ensure_weights_async
 from agent_shell.agents.provider.agent import ProviderAgent
+from agent_shell.agents.provider.library.failures import WindowFull
 from agent_shell.agents.provider.settings import ProviderSettings
 from agent_shell.agents.provider.table import parse
 from support_provider import KEY, HandTools, HandTurn, past, run
@@ -90,7 +91,7 @@ async def test_what_it_refuses_is_told_apart(url: str, monkeypatch):
     """A wrong key is the user's to mend; a prompt beyond its window fails the turn."""
     agent = agent_at(url)
     done = await run(agent, HandTurn("word " * 4000))
-    assert type(done.error) is AgentError
+    assert isinstance(done.error, WindowFull)
     assert "longer than what the model" in str(done.error)
     await agent.close()
     monkeypatch.setenv("LLAMA_CPP_API_KEY", "sk-a-wrong-key")

@@ -20,16 +20,34 @@ from typing import Any
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.data_structures import Point
-from prompt_toolkit.layout import Layout
+from prompt_toolkit.layout import Dimension, HSplit, Layout
 from prompt_toolkit.layout.screen import Char
 from prompt_toolkit.renderer import Renderer
 
 from agent_shell_cli.repl.terminal import FrameOutput
 
-__all__ = ["Frames"]
+__all__ = ["Frames", "Measured"]
 
 # What prompt_toolkit is told of the cell that is marked: no other is equal to it.
 _MARKED = Char("\uffff")
+
+
+class Measured(HSplit):
+    """What a frame shows. Its height is asked for twice a frame, and computed once."""
+
+    _height: tuple[int, int, Dimension] | None = None
+
+    def preferred_height(self, width: int, max_available_height: int) -> Dimension:
+        """The height, until it is written."""
+        asked = (width, max_available_height)
+        if self._height is None or self._height[:2] != asked:
+            self._height = (*asked, super().preferred_height(*asked))
+        return self._height[2]
+
+    def write_to_screen(self, *where: Any, **how: Any) -> None:
+        """Writes it; what comes next may be another frame."""
+        super().write_to_screen(*where, **how)
+        self._height = None
 
 
 class Frames(Renderer):

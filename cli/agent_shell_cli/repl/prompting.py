@@ -16,8 +16,10 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import History
 from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, Window
 from prompt_toolkit.layout.processors import Processor
 
+from agent_shell_cli.repl.frames import Measured
 from agent_shell_cli.repl.keys import set_pace
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.mentions import typed_path
@@ -73,7 +75,7 @@ def make_prompt(
         return not terminal.linear and typed_path(prompt.default_buffer.document) is not None
 
     prompt: PromptSession[None] = PromptSession(
-        renderer.message,
+        renderer.sign,
         multiline=True,
         style=look.style,
         color_depth=renderer.color_depth,
@@ -90,6 +92,13 @@ def make_prompt(
         output=terminal.output,
     )
     set_pace(prompt.app)
+    # In a window of their own: in a prompt's message, each letter would be a fragment.
+    live = Window(
+        FormattedTextControl(renderer.live, style="class:prompt"), dont_extend_height=True
+    )
+    there = Condition(lambda: bool(renderer.live()))
+    layout = prompt.app.layout
+    layout.container = Measured([ConditionalContainer(live, there), layout.container])
     return prompt
 
 

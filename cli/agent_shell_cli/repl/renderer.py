@@ -1,8 +1,8 @@
 """The one object that writes to the terminal while the prompt stands.
 
 Finished text is written above the prompt, block by block; what still grows, what
-waits and how things stand are in `message`, the lines that prompt_toolkit draws
-in front of the input. Both change in the same frame.
+waits and how things stand are in `live`, the lines that prompt_toolkit draws above
+the input. Both change in the same frame.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class Renderer:
         self._changed = asyncio.Event()
         self._stale = True
         self._size: Size | None = None
-        self._message: StyleAndTextTuples = []
+        self._live: StyleAndTextTuples = []
+        self._sign: StyleAndTextTuples = []
 
     def attach(self, app: Application[None], shown: Callable[[str], str]) -> None:
         """Shows the view above the input of `app`, from a line of its own on.
@@ -87,14 +88,15 @@ class Renderer:
         self._stale = True
         self._changed.set()
 
-    def message(self) -> StyleAndTextTuples:
-        """What stands in front of the input; asked for many times a frame, so kept."""
-        size = self._terminal.output.get_size()
-        if self._stale or size != self._size:
-            self._stale = False
-            self._size = size
-            self._message = self._drawn(size)
-        return self._message
+    def live(self) -> StyleAndTextTuples:
+        """The lines above the input; asked for many times a frame, so kept."""
+        self._draw()
+        return self._live
+
+    def sign(self) -> StyleAndTextTuples:
+        """What stands in front of the input, in its first line."""
+        self._draw()
+        return self._sign
 
     async def run(self) -> None:
         """Shows every change, until it is cancelled."""
@@ -143,12 +145,19 @@ class Renderer:
         output = self._terminal.output
         if isinstance(output, FrameOutput) and output.reflows:
             columns = output.get_size().columns
-            text = fragment_list_to_text(self._message) + self._shown(app.current_buffer.text)
+            above = fragment_list_to_text(self._live)
+            draft = fragment_list_to_text(self._sign) + self._shown(app.current_buffer.text)
+            text = f"{above}\n{draft}" if above else draft
             widths = [get_cwidth(line) for line in text.split("\n")]
             # A line of the draft that is too long stands in full rows.
             output.drawn([w for width in widths for w in _row_widths(width, columns)])
 
-    def _drawn(self, size: Size) -> StyleAndTextTuples:
+    def _draw(self) -> None:
+        size = self._terminal.output.get_size()
+        if not self._stale and size == self._size:
+            return
+        self._stale = False
+        self._size = size
         rows: list[Row] = []
         if not self._terminal.linear:
             width = max(1, size.columns - 1)
@@ -157,7 +166,8 @@ class Renderer:
             rows = [[line] for line in lines]
         edited = self._view.edited
         about = "" if edited is None else f"{self._view.number(edited) or '?'} "
-        return [*self._fragments(rows), ("class:sign", f"{about}{self._look.prompt} ")]
+        self._live = self._fragments(rows)[:-1]  # without the last end of a line
+        self._sign = [("class:sign", f"{about}{self._look.prompt} ")]
 
     def _fragments(self, rows: list[Row]) -> StyleAndTextTuples:
         fit = self._look.fit
