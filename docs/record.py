@@ -9,6 +9,7 @@ repeats its input at a pace.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -228,7 +229,11 @@ def svg(frames: list[tuple[float, list[Row]]]) -> str:
 
 def main() -> None:
     """Records, and writes the file."""
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "session.svg"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("target", nargs="?", type=Path, default=ROOT / "docs" / "session.svg")
+    target: Path = parser.parse_args().target
     picture = svg(record())
     target.write_text(picture, encoding="utf-8")
     print(f"{target.name}: {len(picture.encode()) / 1000:.0f} kB")
