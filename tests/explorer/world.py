@@ -19,6 +19,7 @@ from agent_shell import (
     Lane,
     Limits,
     OnFailure,
+    Phase,
     QueueFull,
     Session,
 )
@@ -665,6 +666,7 @@ class World:
         while timers := list(self._time()):
             self.do(timers[0])
             self.run(agents=True)
+        self._end_leases()
         if any(self._is_left(key) for key in self.keys):
             self.take_up()
             self.newest.agent.finishing = True
@@ -679,6 +681,16 @@ class World:
             self.ask(process, view.key, session, "", "release", [], "")
             self.look()
         self.run(agents=True)
+
+    def _end_leases(self) -> None:
+        """What a process could not let go of, for the journal refused, ends with the process."""
+        for process in self.processes:
+            for key in self.keys:
+                if process.works and self.store.owners.get(key) == process.name:
+                    session = process.session(key)
+                    closed = session is not None and session.phase is Phase.CLOSED
+                    if closed and key not in process.journal.leases:
+                        del self.store.owners[key]
 
     def _is_left(self, key: str) -> bool:
         """Whether something waits in a session that nobody has."""
