@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 _WORD = re.compile(r"w\d+w")
+_CUT = re.compile(r"\n[> ]*")
 _NAME = re.compile(r"n\d+n")
 
 
 def words_of(rows: list[str]) -> list[str]:
-    """The words in these rows, in order."""
-    return _WORD.findall("\n".join(rows))
+    """The words in these rows, in order, also where one is cut: in a run longer than a row."""
+    return _WORD.findall(_CUT.sub("", "\n".join(rows)))
 
 
 def names_of(rows: list[str]) -> set[str]:

@@ -182,6 +182,7 @@ def test_nothing_is_lost_or_committed_twice(pieces: list[str], width: int) -> No
 @settings(deadline=None, max_examples=50)
 @given(answers(), st.integers(1, 40), st.sampled_from([20, 40, 80, 200]))
 @example("a\n- | w1w |\n  |---|\n", 1, 20)
+@example("w1w\n> w2w `w3w `w4w`\n> w5w `w6w` w7w `w8w`", 1, 20)  # side by side: code ends oddly
 def test_no_word_is_lost_or_doubled(answer: str, cut: int, width: int) -> None:
     """Each word of an answer is shown once, in order, however it was cut."""
     pieces = [answer[i : i + cut] for i in range(0, len(answer), cut)]
