@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import re
 from collections.abc import Sequence
 
@@ -86,12 +87,10 @@ _RUNS_FOLDERS = (".git", ".agent-shell", ".githooks", ".husky")
 _RUNS_FILES = ("AGENTS.md",)
 
 
-def _one_of(patterns: Sequence[str]) -> re.Pattern[str]:
-    """All of them as one expression: a search asks for each file of a project."""
+@functools.cache
+def _one_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """All of them as one expression, made when first needed: a search asks for each file."""
     return re.compile("|".join(map(fnmatch.translate, patterns)))
-
-
-_SECRET, _HARMLESS = _one_of(_SECRET_FILES), _one_of(_HARMLESS_FILES)
 
 
 def may_hold_secrets(parts: Sequence[str]) -> bool:
@@ -104,7 +103,7 @@ def may_hold_secrets(parts: Sequence[str]) -> bool:
     name = parts[-1]
     if ".git" in parts[:-1] and name in _GIT_SECRETS:
         return True
-    return bool(_SECRET.match(name)) and not _HARMLESS.match(name)
+    return bool(_one_of(_SECRET_FILES).match(name)) and not _one_of(_HARMLESS_FILES).match(name)
 
 
 def decides_what_runs(parts: Sequence[str]) -> bool:
