@@ -79,9 +79,9 @@ class FetchTool:
         url = _url(arguments["url"])
         allowed = ""
         for _ in range(_HOPS + 1):
-            if _origin(url) != allowed:
-                await self._ask(url, context)
             proxy = proxy_for(str(url))
+            if _origin(url) != allowed:
+                await self._ask(url, context, proxy)
             addresses = await self._addresses(url, context, proxy)
             got = await _get(url, addresses, proxy)
             if isinstance(got, Result):
@@ -89,11 +89,11 @@ class FetchTool:
             allowed, url = _origin(url), got
         raise ToolError(f"more than {_HOPS} redirections, the last to {_shown(url)}")
 
-    async def _ask(self, url: httpx2.URL, context: ToolContext) -> None:
+    async def _ask(self, url: httpx2.URL, context: ToolContext, proxy: str) -> None:
         private = sounds_private(url.host)
         notes = ["an address of this machine or its network"] if private else []
         kind = "fetch"
-        if proxy := proxy_for(str(url)):
+        if proxy:
             kind = "fetch:proxy"
             notes.append(f"by the proxy {without_password(proxy)}, which looks the host up")
         origin, note = _origin(url), "; ".join(notes)
