@@ -8,9 +8,11 @@ And some leave an answer that nobody reads any more open until the garbage colle
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextvars import ContextVar
+from types import ModuleType
 from typing import Any, Protocol
 
 import httpx2
@@ -66,8 +68,13 @@ async def _bound(response: Any) -> None:
         answers.append(response)
     for library in (httpx2, sys.modules.get("httpx")):
         if library is not None and isinstance(response.stream, library.AsyncByteStream):
-            kind = type("_BoundedStream", (_Bounded, library.AsyncByteStream), {})
-            response.stream = kind(response.stream, library.ReadError)
+            response.stream = _bounded_in(library)(response.stream, library.ReadError)
+
+
+@functools.cache
+def _bounded_in(library: ModuleType) -> type[Any]:
+    """What the library takes for a stream of its own kind."""
+    return type("_BoundedStream", (_Bounded, library.AsyncByteStream), {})
 
 
 class _Bounded:
