@@ -205,7 +205,7 @@ def _run(options: ChatOptions, *, scripted: bool) -> int:
     return run(options, stdin=reads)
 
 
-def _standard(name: Literal["stdin", "stdout", "stderr"]) -> TextIO | None:
+def _standard(name: Literal["stdin", "stdout"]) -> TextIO | None:
     """The stream, or `None` where the parent closed it, of which its type knows nothing."""
     stream: TextIO | None = getattr(sys, name)
     return stream

@@ -104,6 +104,6 @@ async def _ask_to_attach(owner: SessionOwned, terminal: Terminal, look: Look) ->
                 return Exit.REFUSED
             if ended:
                 return ended[0]
-            if answer.strip().lower() in _ANSWERS:
-                return _ANSWERS[answer.strip().lower()]
+            if (said := answer.strip().lower()) in _ANSWERS:
+                return _ANSWERS[said]
             asking.message = "y attaches, n leaves: [Y/n] "
