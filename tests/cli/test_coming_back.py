@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shlex
 import signal
 import subprocess
@@ -260,7 +261,10 @@ def test_a_journal_that_cannot_be_opened_is_named(journal: str) -> None:
 
 
 def test_a_journal_that_fails_ends_the_run(journal: str) -> None:
-    """Where the disk takes no more it is said once, refused lines are named, nothing is lost."""
+    """Where the disk takes no more it is said once and nothing is lost.
+
+    Of the lines that were taken each is kept or named as refused.
+    """
     command = f"ulimit -f 300; exec {shlex.join(program('chat', '-m', 'echo', '-s', 'k'))}"
     lines = "".join(f"{number}\n" for number in range(5000)).encode()
     done = subprocess.run(
@@ -277,4 +281,7 @@ def test_a_journal_that_fails_ends_the_run(journal: str) -> None:
     assert ended.code == 0
     accepted = show(journal, "k")["follow_ups"]
     assert [f["answer"] for f in accepted] == [str(number) for number in range(len(accepted))]
-    assert f"line {len(accepted) + 1}: the journal".encode() in done.stderr
+    taken = re.search(rb"the input was taken up to line (\d+)", done.stderr)
+    assert taken is not None
+    named = re.findall(rb"(?m)^agent-shell: line (\d+): ", done.stderr)
+    assert [int(line) for line in named] == list(range(len(accepted) + 1, int(taken[1]) + 1))

@@ -49,9 +49,12 @@ class Feed:
         self.ended = False
 
     async def run(self, prompt: str | None, source: AsyncIterator[list[Item]] | None) -> None:
-        """Submits the prompt and all that `source` gives."""
+        """Submits the prompt and all that `source` gives.
+
+        Cancelled, it ends when what was submitted is decided.
+        """
         if prompt is not None:
-            await self._submit(Line(0, prompt))
+            await self._submit_all([Line(0, prompt)])
         if source is not None:
             async for items in source:
                 for start in range(0, len(items), _GROUP):
@@ -61,7 +64,7 @@ class Feed:
 
     @property
     def progress(self) -> str:
-        """How far the input was taken, in words."""
+        """How far the input was decided on, in words."""
         return f"taken up to line {self._line:,}" if self._line else "not read to its end"
 
     def take(self, event: Event) -> None:
@@ -91,11 +94,19 @@ class Feed:
         """Submits them together, so that a journal in a file commits them together."""
         # Tasks begin in order, and a submit decides before it first waits; unless it
         # has an id: that it looks up before, and a journal answers look-ups in order.
-        for _, alike in itertools.groupby(items, _has_id):
-            await asyncio.gather(*map(self._submit, alike))
+        for _, group in itertools.groupby(items, _has_id):
+            alike = list(group)
+            decisions = asyncio.gather(*map(self._submit, alike))
+            try:
+                await asyncio.shield(decisions)
+            finally:
+                # The end may come between a line and the journal's word on it, which
+                # is heard still: else nobody would know whether the line is kept. To
+                # give that up too takes a second cancellation.
+                await decisions
+                self._line = alike[-1].number
 
     async def _submit(self, item: Item) -> None:
-        self._line = item.number
         if type(item) is BadLine:
             session = self._session
             session.tell(FollowUpRejected(session.key, session.now(), "", item.error, item.reason))
