@@ -125,6 +125,23 @@ class TestAnOwnerThatListens:
                 await send(sender, "other", id="x")
             assert len(await sender.entries("s")) == 1
 
+    async def test_an_id_that_the_owner_used_meanwhile_is_refused(self, path, sender):
+        """Who sent another text under it is not told that this one was accepted."""
+        journal = SqliteJournal(path)
+        session = await Engine(EchoAgent(), journal=journal).open("s")
+        sending = asyncio.create_task(send(sender, "what was sent", id="x"))
+        while await sender.sent("s", "x") is None:
+            await asyncio.sleep(0)
+        await session.submit("what the owner has", id="x")
+        adopting = asyncio.create_task(adopt_inbox(session, journal))
+        with pytest.raises(Refused, match="with another text"):
+            await sending
+        assert [e.text for e in await sender.entries("s")] == ["what the owner has"]
+        assert await sender.sent("s", "x") is None
+        adopting.cancel()
+        await asyncio.wait({adopting})
+        await journal.close()
+
     async def test_what_is_known_already_leaves_the_inbox(self, path, sender):
         """An input that was accepted on another way does not stay in the inbox."""
         async with owning(path) as session:

@@ -90,7 +90,11 @@ class Records:
         if self._inbox is None:
             self._inbox = self._execute("SELECT 1 FROM inbox LIMIT 1").fetchone() is not None
         if self._inbox:
-            self._execute("DELETE FROM inbox WHERE session = ? AND id = ?", (session, fact.id))
+            # Another text under that id is still to be refused: its sender waits for a word.
+            self._execute(
+                "DELETE FROM inbox WHERE session = ? AND id = ? AND text = ?",
+                (session, fact.id, fact.text),
+            )
 
     def _edited(self, session: int, fact: FollowUpEdited) -> None:
         self._execute(
