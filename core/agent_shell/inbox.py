@@ -116,7 +116,10 @@ class _Sending:
         self.owner: catalog.Owner | None = None
 
     async def run(self, deadline: float) -> bool:
-        """Whether it was accepted before `deadline` (the loop's time); else it is left."""
+        """Whether it was accepted before `deadline` (the loop's time); else it is left.
+
+        Where it is nowhere yet it is tried on: others may have been faster all the time.
+        """
         clock = asyncio.get_running_loop().time
         while True:
             try:
@@ -127,7 +130,7 @@ class _Sending:
             except errors.JournalError:
                 if not self._left:
                     raise
-            if clock() >= deadline:
+            if self._left and clock() >= deadline:
                 return False
             await asyncio.sleep(_POLL_S / 3)
 

@@ -22,7 +22,9 @@ from agent_shell import (
     State,
     TooLarge,
 )
+from agent_shell.errors import SessionOwned
 from agent_shell.inbox import Delivery, adopt_inbox, deliver
+from agent_shell.journal import Restored
 from agent_shell.journal.sqlite import SqliteJournal
 from support import StepAgent
 
@@ -52,6 +54,21 @@ async def owning(path: Path, agent: object = None, limits: Limits | None = None)
     await asyncio.wait({adopting})
     await engine.close(drain=False)
     await journal.close()
+
+
+class Contended(SqliteJournal):
+    """A journal of which, each of the first three times, another process takes the session first.
+
+    It lets go of it at once.
+    """
+
+    faster = 3
+
+    async def open(self, session_key: str) -> Restored:
+        if self.faster:
+            self.faster -= 1
+            raise SessionOwned(session_key, 1, 1.0)
+        return await super().open(session_key)
 
 
 async def send(journal: SqliteJournal, text: str, **how: object) -> Delivery:
@@ -201,6 +218,13 @@ class TestNobodyListens:
         assert [f.id for f in await sender.inbox("s")] == ["x"]
         await owner.close()
         assert (await send(sender, "hello", id="x")).position == 1
+
+    async def test_what_is_said_to_be_left_is_in_the_inbox(self, path):
+        """Others may take the session first until the time is over: it is then tried again."""
+        journal = Contended(path)
+        delivery = await deliver(journal, "s", "hello", id="x", timeout=0)
+        assert (delivery.position, await journal.inbox("s")) == (1, [])
+        await journal.close()
 
     async def test_who_waits_for_an_owner_that_ends_takes_over(self, path, sender):
         """The sender itself has the input accepted when the owner is gone."""
