@@ -31,11 +31,14 @@ _POLL_S = 0.15
 _TAKE_OVER_S = 0.5
 
 
-async def adopt_inbox(session: Session, journal: SqliteJournal) -> None:
+async def adopt_inbox(
+    session: Session, journal: SqliteJournal, looked: asyncio.Event | None = None
+) -> None:
     """Submits to `session` what others send to it, until it is cancelled or the session ends.
 
-    What was left before it began comes first. A refusal is told to its sender; what
-    could not be tried (the journal fails, the session closes) stays in the inbox.
+    What was left before it began comes first; then `looked` is set. A refusal is told to
+    its sender; what could not be tried (the journal fails, the session closes) stays in the
+    inbox.
     """
     seen: int | None = None
     while session.phase is not Phase.CLOSED:
@@ -45,6 +48,8 @@ async def adopt_inbox(session: Session, journal: SqliteJournal) -> None:
             if version != seen:
                 await _adopt(session, journal)
                 seen = version
+        if looked is not None:
+            looked.set()
         await asyncio.sleep(_POLL_S)
 
 

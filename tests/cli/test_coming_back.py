@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from agent_shell import EchoAgent, Engine
+from agent_shell import EchoAgent, Engine, FollowUp, Lane
 from agent_shell.journal.sqlite import SqliteJournal
 from agent_shell.journal.sqlite.reading import Summary
 from agent_shell_cli.exits import UsageError
@@ -155,6 +155,17 @@ async def test_what_was_left_runs_first(journal: str) -> None:
     ended = chat("-s", "k", "--journal", journal, input=b"three\n")
     assert (ended.code, ended.lines) == (0, ["one", "two", "three"])
     assert "2 follow-ups are in session 'k' from before; they run first" in ended.err
+
+
+@pytest.mark.parametrize("input", [b"", b"two\n"])
+async def test_what_was_sent_before_runs_before_the_input(journal: str, input: bytes) -> None:
+    """What is left in the inbox is taken in first, and also where there is no input."""
+    await left_waiting(journal)
+    kept = SqliteJournal(journal)
+    await kept.send("k", FollowUp("x", "one", Lane.QUEUE, "ann", 1.0))
+    await kept.close()
+    ended = chat("-s", "k", "--journal", journal, input=input)
+    assert (ended.code, ended.lines) == (0, ["one", *input.decode().split()])
 
 
 async def test_the_document_holds_what_was_left(journal: str) -> None:

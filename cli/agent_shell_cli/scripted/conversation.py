@@ -77,6 +77,7 @@ class Conversation:
         self._feeding: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
+        self._looked = asyncio.Event()  # into the inbox
 
     def _make_feed(self) -> Feed:
         options = self._options
@@ -121,11 +122,13 @@ class Conversation:
 
     async def _adopt_inbox(self) -> None:
         """Takes in what other processes send to the session."""
-        if not isinstance(self._journal, MemoryJournal):
+        if isinstance(self._journal, MemoryJournal):
+            self._looked.set()
+        else:
             # Imported here: it needs SQLite, which is loaded where there is such a journal.
             from agent_shell.inbox import adopt_inbox
 
-            await adopt_inbox(self._session, self._journal)
+            await adopt_inbox(self._session, self._journal, self._looked)
 
     async def _read_and_submit(self) -> None:
         form, prompt = self._options.input, self._options.prompt
@@ -134,6 +137,7 @@ class Conversation:
             joined = prompt if form is InputForm.TEXT else None
             source = Reader(STDIN, make_cutter(form, self._limits.text_bytes, joined))
             prompt = None if joined is not None else prompt
+        await self._looked.wait()  # what was sent to the session before goes first
         await self._feed.run(prompt, source)
         await self._close(drain=True)
         self._observer.close()
