@@ -194,6 +194,24 @@ def test_a_full_disk_is_said() -> None:
     assert b"standard output can't be written: No space left on device" in err
 
 
+def test_a_full_disk_leaves_no_line_unsaid() -> None:
+    """What is left in the queue is named, and how far the input was taken."""
+    with Path("/dev/full").open("wb") as full:
+        shell = start("chat", "-m", "echo:20", stdout=full.fileno())
+        assert shell.stdin is not None
+        assert shell.stderr is not None
+        shell.stdin.write(b"one two\nsecond\nthird\n")
+        shell.stdin.flush()
+        # Its input stays open: it is the full disk that ends it.
+        err = shell.stderr.read().decode()
+        assert shell.wait() == 1
+    assert "2 follow-ups are left in the queue" in err
+    assert "to go on: agent-shell chat -s " in err
+    assert err.endswith("agent-shell: the input was taken up to line 3\n")
+    shell.stdin.close()
+    shell.stderr.close()
+
+
 def test_streams_that_are_closed() -> None:
     """Without standard input the prompt alone runs; without standard output nothing can."""
     line = " ".join(program("chat", "-m", "echo"))

@@ -181,9 +181,10 @@ class Conversation:
         if fd != STDOUT:
             return
         self._report.call_for(Exit.INCOMPLETE)
-        if not isinstance(error, BrokenPipeError):
+        if isinstance(error, BrokenPipeError):
+            self._report.be_quiet()  # as any program before `head`
+        else:
             self._report.say(f"standard output can't be written: {error.strerror}")
-        self._report.be_quiet()
         self._stop("closed output")
 
     def _fed(self, feeding: asyncio.Task[None]) -> None:
