@@ -5,6 +5,7 @@ Thin on purpose, for it is loaded before all else: what is asked for says what i
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import sys
@@ -45,6 +46,7 @@ def _with_id(arguments: list[str]) -> Iterator[str]:
 _ROOT_OPTIONS = ("-h", "--help", "--version", "--install-completion", "--show-completion")
 # Set by the shell that asks what a word could become.
 _COMPLETION = "_AGENT_SHELL_COMPLETE"
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 
 def main() -> None:
@@ -77,6 +79,10 @@ def _failed(error: Exception) -> int:
     if isinstance(error, AgentShellError):
         _say(str(error))
         return exit_of(error)
+    if isinstance(error, OSError) and error.filename is None and error.errno in _NO_ROOM:
+        # What writes a file says so by itself.
+        _say(f"standard output can't be written: {error.strerror}")
+        return Exit.INCOMPLETE
     kind = type(error).__name__
     _say(f"internal error: {kind}: {error}; run again with --debug to see where")
     return Exit.INCOMPLETE

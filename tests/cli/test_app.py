@@ -148,6 +148,18 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     assert err == b""
 
 
+@pytest.mark.parametrize(
+    "arguments", [["schema"], ["--help"], ["stress", "--n", "10", "--journal", "memory"]]
+)
+def test_a_full_disk_is_no_internal_error(arguments: list[str]) -> None:
+    """What can't be written is said, and the exit code is 1."""
+    with Path("/dev/full").open("wb") as full:
+        shell = start(*arguments, stdout=full.fileno())
+        _, err = shell.communicate()
+    said = b"agent-shell: standard output can't be written: No space left on device\n"
+    assert (shell.returncode, err) == (1, said)
+
+
 NO_KEYRING = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
 
 
