@@ -16,6 +16,7 @@ from agent_shell_cli.exits import UsageError
 from agent_shell_cli.journals import journal_path
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.sessions.output import ago, title_line
+from agent_shell_cli.workbench import working_folder
 
 if TYPE_CHECKING:
     from agent_shell.journal.sqlite.reading import Summary
@@ -44,7 +45,7 @@ def session_key(
     if session is not None:
         return session
     if continue_:
-        return last_key(_summaries(journal_path(journal)), Path.cwd())
+        return last_key(_summaries(journal_path(journal)), working_folder())
     if resume is None:
         return new_key(journal)
     return _chosen(journal_path(journal)) if resume == CHOOSE else _found(resume, journal)

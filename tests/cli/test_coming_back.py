@@ -120,6 +120,29 @@ def test_continue_without_a_session_is_a_usage_error(journal: str) -> None:
     assert not Path(journal).exists()
 
 
+def test_a_folder_that_was_removed_is_no_hindrance(journal: str, tmp_path: Path) -> None:
+    """Where the working directory is gone, sessions are begun, sent to and not continued."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        command = shlex.join([*program(*arguments), "--journal", journal])
+        return subprocess.run(
+            ["bash", "-c", f"rmdir {shlex.quote(str(gone))}; exec {command}"],
+            cwd=gone,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            env={**environment(), "PYTHONPATH": os.pathsep.join(_absolute_paths())},
+        )
+
+    chatted = run("chat", "-m", "echo", "-s", "k", "hello")
+    assert (chatted.returncode, chatted.stdout, chatted.stderr) == (0, b"hello\n", b"")
+    assert run("send", "-s", "new", "hello").returncode == 0
+    continued = run("chat", "-m", "echo", "--continue", "hello")
+    assert (continued.returncode, b"there is none to continue" in continued.stderr) == (2, True)
+
+
 def test_resume_takes_the_beginning_of_a_key(journal: str) -> None:
     """--resume finds a session by the beginning of its key, if that is one alone."""
     for key in ("work-1", "work-2", "play"):

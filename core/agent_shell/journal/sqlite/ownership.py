@@ -36,7 +36,7 @@ def take(
     """Takes the session, made if it is not there; raises `SessionOwned`."""
     c.execute(
         "INSERT OR IGNORE INTO sessions (key, created_at, folder) VALUES (?, ?, ?)",
-        (key, now, str(Path.cwd())),
+        (key, now, _folder()),
     )
     row = c.execute(
         "SELECT id, fence, owner, owner_pid, owner_since FROM sessions WHERE key = ?", (key,)
@@ -53,6 +53,14 @@ def take(
         (fence + 1, liveness.owner, os.getpid(), now, session),
     )
     return Lease(session, fence + 1), _restore(c, session, key, now, window)
+
+
+def _folder() -> str:
+    """The working directory; "" where it was removed."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return ""
 
 
 def let_go(c: sqlite3.Connection, lease: Lease) -> None:
