@@ -18,5 +18,5 @@ def test_the_engine_agrees_with_the_reference(machine: type[Compared], examples:
     """
     run_state_machine_as_test(
         machine,
-        settings=settings(max_examples=examples, stateful_step_count=40, deadline=None),
+        settings=settings(max_examples=examples, stateful_step_count=40),
     )

@@ -190,8 +190,7 @@ class TestReadingPages:
     @given(st.data())
     @settings(
         max_examples=40,
-        deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     def test_no_damage_raises(self, whole, tmp_path, data):
         """Any bytes in any places: the rows that remain are read."""

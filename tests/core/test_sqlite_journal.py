@@ -218,7 +218,7 @@ class TestComingBack:
     st.sampled_from(OnFailure),
     st.sampled_from([2, 5, 1000]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_file_has_the_queue_that_the_session_has(drawn, on_failure, limit):
     """After every step of any session, the rows in order are the queue in order."""
     connection = sqlite3.connect(":memory:", isolation_level=None)

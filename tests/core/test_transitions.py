@@ -400,7 +400,7 @@ class World:
     st.sampled_from([2, 5, 1000]),
     st.sampled_from([None, 1, 2, 3]),
 )
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_the_invariants_hold_after_every_step(drawn, on_failure, limit, window):
     """Whatever is asked in whatever order: nothing lost, nothing twice, one owner, live.
 

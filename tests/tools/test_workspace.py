@@ -282,7 +282,7 @@ async def test_a_secret_by_another_name_is_still_one(denied, root):
 _PARTS = st.sampled_from(["a", "b", "f", "..", ".", "in", "out", "up", "self", "deep"])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(_PARTS, min_size=1, max_size=8), st.booleans())
 def test_every_path_is_located_where_the_system_would_go(parts, absolute):
     """In the project if and only if it leads there; what is then opened is that file."""

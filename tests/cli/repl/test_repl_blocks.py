@@ -167,7 +167,6 @@ def test_header_of_a_table_is_not_cut() -> None:
     assert rest_of(header) == header
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(alphabet="ab *_`[]()#->1.|~\n 日\u0301", max_size=40)), st.integers(2, 90))
 @example(["```\n", "a" * 5000, "\nb\n```\n"], 20)
 @example(["- ```\n", "  " + "a b " * 500, "\n  b\n  ```\n"], 20)
@@ -179,7 +178,7 @@ def test_nothing_is_lost_or_committed_twice(pieces: list[str], width: int) -> No
     assert text == "".join(pieces)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(answers(), st.integers(1, 40), st.sampled_from([20, 40, 80, 200]))
 @example("a\n- | w1w |\n  |---|\n", 1, 20)
 @example("w1w\n> w2w `w3w `w4w`\n> w5w `w6w` w7w `w8w`", 1, 20)  # side by side: code ends oddly
@@ -191,7 +190,7 @@ def test_no_word_is_lost_or_doubled(answer: str, cut: int, width: int) -> None:
     assert names_of(rows) == names_of([answer])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(answers(), st.integers(1, 40))
 def test_pieces_look_like_the_whole(answer: str, cut: int) -> None:
     """An answer that was written piece by piece looks as if it was written at once."""
@@ -201,7 +200,6 @@ def test_pieces_look_like_the_whole(answer: str, cut: int) -> None:
     assert solid(rows) == solid(shown(answer, Carry(), 200))
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="ab *_`#->1.|~\n ", max_size=120), st.integers(1, 9))
 @example("- a\n-\n  b\n\nc", 1)
 @example("> a\n- b\n  > c\n\n      d\n\n\n      e", 3)

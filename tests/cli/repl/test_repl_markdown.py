@@ -208,7 +208,7 @@ def test_as_written() -> None:
     assert [text_of(row) for row in as_written(text)] == ["# one", "", "word " * 100]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(answers(), st.sampled_from([8, 20, 40, 80, 200]))
 def test_rows_fit_and_are_not_padded(answer: str, width: int) -> None:
     """No row is wider than it may be, and none ends with blanks."""
@@ -224,7 +224,7 @@ def test_indentation_leaves_room_for_a_wide_sign(width: int) -> None:
         assert cells(row) <= width
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(answers())
 def test_every_word_is_shown_once(answer: str) -> None:
     """Whatever stands where: HTML, definitions, cells beyond the last column."""
