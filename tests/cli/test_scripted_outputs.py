@@ -27,13 +27,15 @@ from agent_shell_cli.scripted.report import Report
 
 def _text(events: Iterable[Event], *, terminal: bool = False) -> str:
     output = make_output(OutputForm.TEXT, "s", "echo", terminal=terminal)
-    return "".join(map(output.take, events))
+    return "".join([*map(output.take, events), *output.end()])
 
 
-def _turn(*pieces: str, state: State = State.ANSWERED, whole: str | None = None) -> list[Event]:
-    deltas: list[Event] = [TurnDelta("s", 0.0, 1, "a", piece) for piece in pieces]
+def _turn(
+    *pieces: str, state: State = State.ANSWERED, whole: str | None = None, id: str = "a"
+) -> list[Event]:
+    deltas: list[Event] = [TurnDelta("s", 0.0, 1, id, piece) for piece in pieces]
     answer = "".join(pieces) if whole is None else whole
-    return [*deltas, Receipt("s", 0.0, "a", state, "", 1, answer)]
+    return [*deltas, Receipt("s", 0.0, id, state, "", 1, answer)]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,21 @@ def test_what_was_missed_of_an_answer_is_made_good() -> None:
     """Pieces that were missed are written with the receipt, which has the whole answer."""
     events = [TurnDelta("s", 0.0, 1, "a", "one "), *_turn(whole="one two")]
     assert _text(events) == "one two\n"
+
+
+@pytest.mark.parametrize(
+    ("turn", "written"), [(_turn("b", id="b"), "b\n"), (_turn(whole="b", id="b"), "b\n")]
+)
+def test_a_part_is_closed_where_another_runs_first(turn: list[Event], written: str) -> None:
+    """A turn that went back to the queue, as at a rate limit, is not joined to what comes."""
+    part = TurnDelta("s", 0.0, 1, "a", "a")
+    assert _text([part, *turn, *_turn("c")]) == f"a\n{written}c\n"
+    assert _text([part, *_turn("c", whole="ac")]) == "ac\n"
+
+
+def test_a_part_is_closed_at_the_end() -> None:
+    """A turn that went back to the queue, or whose end could not be recorded, leaves a line."""
+    assert _text([TurnDelta("s", 0.0, 1, "a", "a")]) == "a\n"
 
 
 def test_a_steering_input_is_no_answer() -> None:

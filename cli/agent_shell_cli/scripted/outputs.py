@@ -54,10 +54,14 @@ _Encode = Callable[[Any], str]
 
 
 class _Answers:
-    """The answers alone, in order, as they come; each ends with exactly one newline."""
+    """The answers alone, in order, as they come; each ends with exactly one newline.
+
+    So does the part of one whose turn goes back to the queue, where another runs before it.
+    """
 
     def __init__(self, *, terminal: bool) -> None:
         self._show = printable if terminal else str
+        self._id = ""  # of what is answered
         self._length = 0  # of the answer, as far as it came
         self._held = ""  # line ends that may be the answer's last
 
@@ -66,11 +70,23 @@ class _Answers:
 
     def take(self, event: Event) -> str:
         if type(event) is TurnDelta:
+            ended = self._begin(event.id)
             self._length += len(event.text)
-            return self._show(self._piece(event.text))
+            return self._show(ended + self._piece(event.text))
         if type(event) is Receipt and event.turn is not None and event.state is not State.STEERED:
-            return self._show(self._last(event))
+            return self._show(self._begin(event.id) + self._last(event))
         return ""
+
+    def _begin(self, id: str) -> str:
+        """What ends the answer to another one, of which there is a part."""
+        ended = self._end() if id != self._id and self._length else ""
+        self._id = id
+        return ended
+
+    def _end(self) -> str:
+        end = self._held.rstrip("\n") + "\n"
+        self._length, self._held = 0, ""
+        return end
 
     def _piece(self, text: str) -> str:
         text = self._held + text
@@ -83,12 +99,11 @@ class _Answers:
         missed = receipt.answer[self._length :]
         if not missed and not self._length and receipt.state is not State.ANSWERED:
             return ""
-        last = self._piece(missed) + self._held.rstrip("\n") + "\n"
-        self._length, self._held = 0, ""
-        return last
+        return self._piece(missed) + self._end()
 
     def end(self) -> Iterator[str]:
-        yield from ()
+        if self._length:
+            yield self._show(self._end())
 
 
 class _Stream:
