@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -9,12 +10,14 @@ import re
 import shlex
 import signal
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent_shell import EchoAgent, Engine, FollowUp, Lane
+from agent_shell.errors import SessionOwned
 from agent_shell.journal.sqlite import SqliteJournal
 from agent_shell.journal.sqlite.reading import Summary
 from agent_shell_cli.exits import UsageError
@@ -284,6 +287,32 @@ def test_a_session_that_is_open_elsewhere_is_refused(journal: str) -> None:
     assert (sent.code, sent.lines, out.splitlines()) == (0, ["c"], [b"c", b"d"])
 
 
+async def test_a_session_that_another_took_over_is_said(journal: str) -> None:
+    """A stopped process that comes back says what it has lost: its turn and its queue."""
+    shell = start("chat", "-m", "echo:50", "-s", "k", "--journal", journal)
+    assert shell.stdin is not None
+    assert shell.stdout is not None
+    shell.stdin.write(b"one " * 1000 + b"\nsecond\n")
+    shell.stdin.flush()
+    assert os.read(shell.stdout.fileno(), 100).startswith(b"one")
+    while "second" not in [text for text, _, _ in states(journal, "k")]:
+        pass
+    shell.send_signal(signal.SIGSTOP)
+    kept = SqliteJournal(journal)
+    taken = None
+    while taken is None:
+        with contextlib.suppress(SessionOwned):
+            taken = await kept.open("k")
+    shell.send_signal(signal.SIGCONT)
+    _, err = shell.communicate()
+    await kept.close()
+    assert taken.cut_off is not None
+    assert shell.returncode == 3
+    assert b"another process has taken this session over" in err
+    assert f"turn 1 ({taken.cut_off.id}) has no receipt".encode() in err
+    assert b"1 follow-up is left in the queue" in err
+
+
 def test_a_journal_that_cannot_be_opened_is_named(journal: str) -> None:
     """A file that is no journal is a matter of configuration, and stays as it is."""
     damage = b"this is no database, and long enough to see" * 100
@@ -297,7 +326,8 @@ def test_a_journal_that_cannot_be_opened_is_named(journal: str) -> None:
 def test_a_journal_that_fails_ends_the_run(journal: str) -> None:
     """Where the disk takes no more it is said once and nothing is lost.
 
-    Of the lines that were taken each is kept or named as refused.
+    Of the lines that were taken each is kept or named as refused, and of those that are
+    kept each has a receipt or is named as left or cut off.
     """
     command = f"ulimit -f 300; exec {shlex.join(program('chat', '-m', 'echo', '-s', 'k'))}"
     lines = "".join(f"{number}\n" for number in range(5000)).encode()
@@ -310,7 +340,11 @@ def test_a_journal_that_fails_ends_the_run(journal: str) -> None:
     )
     assert done.returncode == 3
     assert done.stderr.count(b"the session can't be kept any more") == 1
-    assert b"follow-ups are left in the queue" in done.stderr
+    left = re.search(rb"(\d+) follow-ups are left in the queue", done.stderr)
+    assert left is not None
+    kept = Counter(state for _, state, _ in states(journal, "k"))
+    assert kept["queued"] == int(left[1])
+    assert kept["interrupted"] == done.stderr.count(b"has no receipt")
     ended = chat("-s", "k", "--journal", journal, "--interrupted", "retry")
     assert ended.code == 0
     accepted = show(journal, "k")["follow_ups"]

@@ -43,8 +43,6 @@ _WINDOW = 1_000
 # After a signal, in seconds: for the turn to end, then for the last output to be
 # read, then for the model and the journal to be let go. Together less than two.
 _TURN_S, _OUTPUT_S, _MODEL_S, _JOURNAL_S = 1.0, 0.3, 0.3, 0.3
-# The most frequent events, which mean nothing to the rest.
-_FOR_OUTPUT_ALONE = frozenset({TurnStarted, TurnDelta, TurnEnded})
 
 
 class Conversation:
@@ -77,6 +75,7 @@ class Conversation:
         self._feeding: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
+        self._running: TurnStarted | None = None  # as far as it is told
         self._looked = asyncio.Event()  # into the inbox
 
     def _make_feed(self) -> Feed:
@@ -152,7 +151,11 @@ class Conversation:
         text = self._output.take(event)
         if text:
             self._writer.write(STDOUT, text)
-        if type(event) in _FOR_OUTPUT_ALONE:
+        # The most frequent ones mean nothing to the rest.
+        if type(event) is TurnDelta:
+            return
+        if type(event) is TurnStarted or type(event) is TurnEnded:
+            self._running = event if type(event) is TurnStarted else None
             return
         self._feed.take(event)
         self._report.take(event)
@@ -224,6 +227,8 @@ class Conversation:
             os._exit(self._report.code)
 
     def _say_what_is_left(self) -> None:
+        if self._running is not None:
+            self._report.unended(self._running)
         left = self._session.waiting_count
         self._report.left(left, self._session.waiting, self._command_to_go_on())
         if not self._feed.ended:

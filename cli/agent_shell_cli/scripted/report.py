@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from agent_shell import FollowUp, HoldReason, State
-from agent_shell.events import Event, Receipt, SessionHeld, TurnNotice
+from agent_shell.events import Event, Receipt, SessionHeld, TurnNotice, TurnStarted
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.printable import printable, printable_line
 
@@ -75,6 +75,14 @@ class Report:
             self.say(f"turn {event.turn} ({event.id}): {event.text}")
         elif type(event) is SessionHeld:
             self._held(event)
+
+    def unended(self, started: TurnStarted) -> None:
+        """The journal was not told how this turn ended: it failed, or another process has it."""
+        self.call_for(Exit.INCOMPLETE)
+        self.say(
+            f"turn {started.turn} ({started.id}) has no receipt: its end could not be recorded, "
+            "so that it is cut off"
+        )
 
     def left(self, count: int, first: Iterable[FollowUp], taken_up_by: str | None) -> None:
         """So many are left in the queue, `first` in front.
