@@ -107,6 +107,23 @@ async def test_an_answer_that_is_no_unicode_is_recorded_as_far_as_it_can_be(tmp_
         assert [e.answer for e in await file.journal.entries("s")] == ["so ?", "so ?"]
 
 
+async def test_nothing_is_accepted_into_a_file_that_is_gone(tmp_path: Path):
+    """A journal that was removed while it is open says so, and goes on once it is back."""
+    async with opened(tmp_path, StepAgent()) as file:
+        path = file.journal.path
+        path.rename(tmp_path / "elsewhere")
+        with pytest.raises(JournalError, match="was removed or replaced"):
+            await file.session.submit("x")
+        path.write_bytes(b"another file")
+        file.session.release()
+        with pytest.raises(JournalError, match="was removed or replaced"):
+            await file.session.submit("y")
+        (tmp_path / "elsewhere").replace(path)
+        file.session.release()
+        await file.session.submit("z")
+        assert [e.text for e in await file.journal.entries("s")] == ["z"]
+
+
 async def test_what_cannot_be_written_harms_nothing_else(tmp_path: Path):
     """A batch that SQLite can't take is refused with a reason; others are recorded."""
     async with opened(tmp_path, StepAgent()) as file:

@@ -64,6 +64,7 @@ class Writer:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._path = path
+        self._file = _file_at(path)
         self._connection = connection
         self._liveness = liveness
         self._loop = loop
@@ -189,6 +190,12 @@ class Writer:
 
     @contextlib.contextmanager
     def _transaction(self) -> Any:
+        if _file_at(self._path) != self._file:
+            # SQLite would go on writing to a file that nobody can open any more.
+            raise JournalError(
+                f"the journal {self._path} was removed or replaced while it was open; "
+                "put it back, or start anew"
+            )
         self._connection.execute("BEGIN IMMEDIATE")
         self._records.begin()
         try:
@@ -248,6 +255,15 @@ def _settle(answers: Sequence[Answer]) -> None:
             future.set_result(result)
         else:
             future.set_exception(error)
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Which file is there, whatever it is called."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _fence(connection: sqlite3.Connection, session: int) -> int:
