@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -356,6 +357,21 @@ class TestOneOwner:
         await engine.close()
         await Engine(EchoAgent(), journal=other).open("s")
         await other.close()
+        await journal.close()
+
+    async def test_who_waits_for_the_disk_is_not_taken_for_stopped(self, path: Path):
+        """However long a write takes, or another process's, the sign of life is renewed."""
+        journal, engine, _ = await reopened(path)
+        (sign,) = path.with_name(f"{path.name}.owners").iterdir()
+        go_on = threading.Event()
+        writing = asyncio.ensure_future(journal.change(lambda _: go_on.wait()))
+        for _ in range(3):  # the first could still be from before
+            os.utime(sign, (0, 0))
+            await until(lambda: sign.stat().st_mtime > 0)
+        assert not writing.done()
+        go_on.set()
+        await writing
+        await engine.close()
         await journal.close()
 
     async def test_who_lost_the_session_writes_and_says_nothing_more(self, path: Path):

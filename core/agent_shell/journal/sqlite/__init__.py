@@ -59,7 +59,7 @@ class SqliteJournal:
                 f"({error.strerror})"
             ) from error
         self._loop = asyncio.get_running_loop()
-        self._writer = Writer(self.path, connection, self._liveness, self._loop)
+        self._writer = Writer(self.path, connection, self._loop)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         self._reading: sqlite3.Connection | None = None
         self._leases: dict[str, ownership.Lease] = {}

@@ -13,15 +13,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import cast
 
-__all__ = ["BEAT_S", "STALE_S", "Liveness"]
+__all__ = ["STALE_S", "Liveness"]
 
-BEAT_S = 0.4
+_BEAT_S = 0.4
 # A successor may take over within 2 s of the owner's end.
 STALE_S = 1.6
 # No more of a file is read.
@@ -45,20 +46,19 @@ class Liveness:
         self._folder = path.with_name(path.name + ".owners")
         self._file = self._folder / self.owner
         self._fd: int | None = None
-        self._due = 0.0  # on the monotonic clock
+        self._ended = threading.Event()
 
     def begin(self) -> None:
-        """Makes the sign; raises `OSError`."""
+        """Makes the sign, and renews it until the end; raises `OSError`."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._fd = os.open(self._file, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
         if (fcntl := _fcntl()) is not None:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # A thread of its own: whatever else waits for a disk or for a lock, here nothing does.
+        threading.Thread(target=self._beat, name="sign of life", daemon=True).start()
 
-    def beat(self) -> None:
-        """Renews it, where it is not quite new."""
-        now = time.monotonic()
-        if self._fd is not None and now >= self._due:
-            self._due = now + BEAT_S / 2
+    def _beat(self) -> None:
+        while not self._ended.wait(_BEAT_S):
             with contextlib.suppress(OSError):
                 os.utime(self._file)
 
@@ -83,6 +83,7 @@ class Liveness:
 
     def end(self) -> None:
         """Takes it away."""
+        self._ended.set()
         if self._fd is not None:
             with contextlib.suppress(OSError):
                 self._file.unlink()

@@ -19,7 +19,6 @@ from typing import Any
 
 from agent_shell.errors import JournalError, SessionLost
 from agent_shell.events import Fact
-from agent_shell.journal.sqlite.liveness import BEAT_S, Liveness
 from agent_shell.journal.sqlite.records import Records
 from agent_shell.journal.sqlite.schema import describe
 from agent_shell.records import record
@@ -54,19 +53,14 @@ class Call:
 
 
 class Writer:
-    """Owns the writing connection, and this process's sign of life."""
+    """Owns the writing connection."""
 
     def __init__(
-        self,
-        path: Path,
-        connection: sqlite3.Connection,
-        liveness: Liveness,
-        loop: asyncio.AbstractEventLoop,
+        self, path: Path, connection: sqlite3.Connection, loop: asyncio.AbstractEventLoop
     ) -> None:
         self._path = path
         self._file = _file_at(path)
         self._connection = connection
-        self._liveness = liveness
         self._loop = loop
         self._records = Records(connection)
         self._jobs: queue.SimpleQueue[Batch | Call | None] = queue.SimpleQueue()
@@ -88,15 +82,10 @@ class Writer:
     def _run(self) -> None:
         going = True
         while going:
-            try:
-                self._taken.append(self._jobs.get(timeout=BEAT_S))
-            except queue.Empty:
-                self._liveness.beat()
-                continue
+            self._taken.append(self._jobs.get())
             with contextlib.suppress(queue.Empty):
                 while len(self._taken) < _GROUP:
                     self._taken.append(self._jobs.get_nowait())
-            self._liveness.beat()
             going = self._do()
         self._connection.close()
 
@@ -227,12 +216,9 @@ class Writer:
             _settle([*answers, *behind])
             heard.set()
 
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits
             self._loop.call_soon_threadsafe(hear)
-        except RuntimeError:
-            return
-        while not heard.wait(BEAT_S):
-            self._liveness.beat()
+            heard.wait()
 
     def _take_back(self, sessions: Container[int]) -> Iterator[Batch]:
         """Takes out what waits of these sessions; the thread itself must be waiting."""
