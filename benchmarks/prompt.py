@@ -3,8 +3,9 @@
     python benchmarks/prompt.py [--keys 300] [--waiting 5000] [--rate 500] [--compare-llm]
 
 Each figure stands beside a floor that is measured in the same run: a key's echo beside
-the echo of a bare raw-mode program on such a terminal, the first prompt beside the
-start of bare Python, and with --compare-llm beside that of the shell `llm chat`, which
+the echo of a bare raw-mode program on such a terminal, the first prompt (and the echo of
+a key that is pressed at once, of which the session is not open yet) beside the start of
+bare Python, and with --compare-llm beside that of the shell `llm chat`, which
 pip installs into a temporary folder. CPU is the process's own, in percent of one core.
 How busy the machine was stands at the end of each line: its load in the last minute.
 """
@@ -149,21 +150,26 @@ def cpu(terminal: Terminal, seconds: float) -> float:
     return 100 * (terminal.cpu_s() - before) / (time.perf_counter() - start)
 
 
-def first_prompt(data: str, runs: int) -> tuple[list[float], list[float]]:
+def first_prompt(data: str, runs: int) -> tuple[list[float], list[float], list[float]]:
     """Seconds from the start of the program to its prompt; and how many of them it computed.
 
-    As a user starts it: with a new session, in the file that has all of them.
+    The third are those to the echo of a key that was pressed when the prompt was seen. As
+    a user starts it: with a new session, in the file that has all of them.
     """
     taken: list[float] = []
     computed: list[float] = []
+    echoed: list[float] = []
     for _ in range(runs):
         start = time.perf_counter()
         terminal = Terminal("-m", "agent_shell_cli", "chat", "-m", "echo", data=data)
         terminal.until(lambda: PROMPT in terminal.seen)  # noqa: B023 (called in the loop)
         taken.append(time.perf_counter() - start)
         computed.append(terminal.cpu_s())
+        terminal.type(_LETTERS[0])
+        terminal.until(lambda: _LETTERS[0].encode() in terminal.seen)  # noqa: B023 (as above)
+        echoed.append(time.perf_counter() - start)
         terminal.end()
-    return taken, computed
+    return taken, computed, echoed
 
 
 def llm_prompt(folder: str, runs: int) -> list[float]:
@@ -226,9 +232,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as data:
         shown("start of bare Python", bare_start(asked.runs), "s")
         first_prompt(data, 1)  # compiles
-        taken, computed = first_prompt(data, asked.runs)
+        taken, computed, echoed = first_prompt(data, asked.runs)
         shown("first prompt", taken, "s")
         shown("first prompt, processor time", computed, "s")
+        shown("first key echoed", echoed, "s")
         if asked.compare_llm:
             shown("first prompt of llm chat", llm_prompt(data, asked.runs), "s")
         bare = Terminal("-c", _BARE)

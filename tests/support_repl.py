@@ -26,6 +26,7 @@ from agent_shell_cli.models import Model
 from agent_shell_cli.options import ChatOptions, InputForm, OnFailed, OnInterrupted, OutputForm
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.opening import converse
+from agent_shell_cli.repl.prompting import Prompt
 from agent_shell_cli.repl.questions import Questions
 from agent_shell_cli.repl.terminal import FrameOutput, Terminal
 
@@ -212,9 +213,14 @@ async def stage(
             look = Look.of(color=True, encoding="utf-8")
             journal = journal or open_journal(chosen.journal)
             on_stage = Stage(keys, stdout, puppet)
-            on_stage.shell = asyncio.create_task(
-                converse(chosen, model, journal, terminal, look, tmp_path, questions)
-            )
+            folder = (lambda: tmp_path) if chosen.settings.history else None
+            prompt = Prompt(terminal, look, folder, chosen.settings, lambda _: None)
+
+            async def run() -> int:
+                async with prompt:
+                    return await converse(chosen, model, journal, prompt, questions)
+
+            on_stage.shell = asyncio.create_task(run())
             try:
                 await on_stage.until(ready)
                 yield on_stage

@@ -17,7 +17,6 @@ from agent_shell_cli.config.settings import is_amount
 from agent_shell_cli.exits import EXIT_CODES_HELP, UsageError
 from agent_shell_cli.flags import Approve, Color, Debug, MaxCost, MaxTokens, MaxTurns, colored
 from agent_shell_cli.options import ChatOptions, InputForm, OnFailed, OnInterrupted, OutputForm
-from agent_shell_cli.resuming import session_key
 from agent_shell_cli.starting import importing
 from agent_shell_cli.verbs import keys_text
 
@@ -158,7 +157,7 @@ def _chat(
     bounds = {"max_cost": _amount(max_cost), "max_turns": max_turns, "max_tokens": max_tokens}
     settings = configuration().over(**given, **bounds).settings
     journal = settings.journal
-    key = session_key(session, continue_=continue_, resume=resume, journal=journal)
+    key = _session_key(session, continue_, resume, journal)
     options = ChatOptions(
         prompt=prompt,
         model=settings.model,
@@ -218,6 +217,18 @@ def _schema() -> None:
     from agent_shell.schema import event_schema
 
     typer.echo(json.dumps(event_schema(), indent=2))
+
+
+def _session_key(
+    session: str | None, continue_: bool, resume: str | None, journal: str | None
+) -> str:
+    """The key of the session that is meant; "" for a new one, which gets its when it is opened."""
+    if not continue_ and resume is None:
+        return session or ""
+    # Imported here: who begins a session needs no look at the others.
+    from agent_shell_cli.resuming import session_key
+
+    return session_key(session, continue_=continue_, resume=resume, journal=journal)
 
 
 def _amount(value: float | None) -> float | None:

@@ -49,7 +49,8 @@ class ChatOptions:
     """Of `agent-shell chat`.
 
     `on_failure`, `interrupted` and `approve` are `None` where the mode decides; `journal` is
-    what `--journal` names, `None` for the default file; `session` is a key; `settings`
+    what `--journal` names, `None` for the default file; `session` is a key, "" for a new
+    session; `settings`
     are those of the configuration, under what the command line says; `places` has the
     folders of custom commands, `None` for none.
     """

@@ -8,12 +8,14 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_shell import AgentShellError
 from agent_shell_cli.exits import UsageError
 from agent_shell_cli.journals import journal_path
+from agent_shell_cli.options import ChatOptions
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.sessions.output import ago, title_line
 from agent_shell_cli.workbench import working_folder
@@ -21,7 +23,7 @@ from agent_shell_cli.workbench import working_folder
 if TYPE_CHECKING:
     from agent_shell.journal.sqlite.reading import Summary
 
-__all__ = ["CHOOSE", "choose", "last_key", "new_key", "session_key"]
+__all__ = ["CHOOSE", "choose", "last_key", "new_key", "session_key", "with_key"]
 
 # What `--resume` without an ID is given.
 CHOOSE = ""
@@ -32,7 +34,7 @@ _ELSEWHERE = "'agent-shell sessions list' shows all that there are"
 def session_key(
     session: str | None, *, continue_: bool, resume: str | None, journal: str | None
 ) -> str:
-    """The key of the session that is meant; without any of the options, of a new one.
+    """The key of the session that is meant: by one of the three.
 
     `resume` is the beginning of a key, or `CHOOSE`; `journal` is what `--journal`
     names. Raises `UsageError` where several are asked for or there is none, and
@@ -44,11 +46,14 @@ def session_key(
         )
     if session is not None:
         return session
-    if continue_:
-        return last_key(_summaries(journal_path(journal)), working_folder())
     if resume is None:
-        return new_key(journal)
+        return last_key(_summaries(journal_path(journal)), working_folder())
     return _chosen(journal_path(journal)) if resume == CHOOSE else _found(resume, journal)
+
+
+def with_key(options: ChatOptions) -> ChatOptions:
+    """The options with a key for the session, where it is a new one."""
+    return options if options.session else replace(options, session=new_key(options.journal))
 
 
 def new_key(journal: str | None) -> str:

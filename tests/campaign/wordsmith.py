@@ -186,7 +186,7 @@ def _tokens(text: str, seed: int) -> list[str]:
 def main() -> None:
     """The program, with an agent of words; its arguments are the program's own."""
     from agent_shell import Delta, Turn
-    from agent_shell_cli import app, repl
+    from agent_shell_cli import app, models
     from agent_shell_cli.models import Model
 
     kind, count, seed, rate = os.environ[SPEC].split()
@@ -204,7 +204,7 @@ def main() -> None:
             took = time.perf_counter() - begun
             Path(os.environ[DONE]).write_text(f"{len(pieces)} {took:.3f}")
 
-    repl.__dict__["open_model"] = lambda *_asked: Model(Wordsmith(), "wordsmith", "")
+    models.__dict__["open_model"] = lambda *_asked: Model(Wordsmith(), "wordsmith", "")
     app.main()
 
 

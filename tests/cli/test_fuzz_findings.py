@@ -51,9 +51,11 @@ class TestScriptedInput:
 def test_an_input_nested_without_an_end_costs_no_other(tmp_path):
     """A record of the history that no parser gets to the bottom of is left out."""
     said: list[str] = []
-    history = InputHistory(tmp_path, Folds(3, 0), said.append)
+    history = InputHistory(lambda: tmp_path, Folds(3, 0), said.append)
     history.store_string("kept")
     (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
     file.write_bytes(b"[" * 100_000 + b"\n" + file.read_bytes())
-    assert list(InputHistory(tmp_path, Folds(3, 0), said.append).load_history_strings()) == ["kept"]
+    assert list(
+        InputHistory(lambda: tmp_path, Folds(3, 0), said.append).load_history_strings()
+    ) == ["kept"]
     assert said == []

@@ -1,28 +1,33 @@
-"""`agent-shell chat` on a terminal: a live prompt under the streaming answer."""
+"""`agent-shell chat` on a terminal: a live prompt under the streaming answer.
+
+The prompt stands first. What it is about (the engine, the journal, the model and all that
+shows them) is loaded and opened while people may type already.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from agent_shell_cli.exits import Exit
-from agent_shell_cli.journals import data_dir, open_journal
-from agent_shell_cli.models import Model, open_model
 from agent_shell_cli.options import ChatOptions, OnFailed, OnInterrupted
 from agent_shell_cli.repl.look import Look
-from agent_shell_cli.repl.opening import converse
-from agent_shell_cli.repl.questions import Questions
-from agent_shell_cli.repl.terminal import Terminal
-from agent_shell_cli.workbench import Workbench, working_folder
+from agent_shell_cli.repl.prompting import Prompt
+from agent_shell_cli.repl.signals import ending_signals
+from agent_shell_cli.repl.terminal import FrameOutput, Terminal
+from agent_shell_cli.starting import importing
+
+if TYPE_CHECKING:
+    from agent_shell_cli.models import Model
 
 __all__ = ["run"]
 
-# Of a longer queue, so many inputs can be chosen, edited and moved.
-_WINDOW = 10_000
 # For what was told to stop, in seconds, before the process ends all the same.
 _STOP_S = 0.2
 
@@ -44,38 +49,27 @@ def run(options: ChatOptions, model: Model | None = None) -> int:
     )
     if settings.editor is not None:
         os.environ["VISUAL"] = settings.editor  # where prompt_toolkit looks for it
-    questions = Questions()
-    approve = options.approve or settings.approve
-    bench = Workbench(working_folder(), approve, questions, settings.mcp)
-    model = model or open_model(options.model, bench, settings)
     try:
-        return asyncio.run(_run(options, model, questions, bench))
+        return asyncio.run(_run(options, model))
     except KeyboardInterrupt:
         return Exit.INTERRUPTED  # while it was leaving: the terminal is as it was
 
 
-async def _run(options: ChatOptions, model: Model, questions: Questions, bench: Workbench) -> int:
-    journal = open_journal(options.journal, _WINDOW)
-    try:
-        settings = options.settings
-        terminal = Terminal.open(plain=settings.plain)
-        look = Look.of(
-            color=options.color is not False,
-            encoding=terminal.encoding,
-            theme=settings.theme,
-            colors=settings.colors,
-        )
-        # `patch_stdout` is a net: what some library prints goes above the prompt.
-        with (
-            create_app_session(input=terminal.input, output=terminal.output),
-            patch_stdout(raw=True),
-        ):
-            code = await converse(
-                options, model, journal, terminal, look, data_dir(), questions, bench
-            )
-    finally:
-        await bench.close()
-        await journal.close()
+async def _run(options: ChatOptions, model: Model | None) -> int:
+    settings = options.settings
+    terminal = Terminal.open(plain=settings.plain)
+    look = Look.of(
+        color=options.color is not False,
+        encoding=terminal.encoding,
+        theme=settings.theme,
+        colors=settings.colors,
+    )
+    # `patch_stdout` is a net: what some library prints goes above the prompt.
+    with (
+        create_app_session(input=terminal.input, output=terminal.output),
+        patch_stdout(raw=True),
+    ):
+        code = await _serve(options, model, terminal, look)
     rest = asyncio.all_tasks() - {asyncio.current_task()}
     for task in rest:
         task.cancel()
@@ -84,3 +78,36 @@ async def _run(options: ChatOptions, model: Model, questions: Questions, bench: 
         # What still runs would keep the interpreter from its end.
         os._exit(code)
     return code
+
+
+async def _serve(options: ChatOptions, model: Model | None, terminal: Terminal, look: Look) -> int:
+    """Has the prompt stand, and then serve the session; the exit code."""
+    this = asyncio.current_task()
+    ended: list[Exit] = []
+
+    def end(code: Exit) -> None:
+        ended.append(code)
+        if this is not None:
+            this.cancel()
+
+    if isinstance(terminal.output, FrameOutput):
+        terminal.output.on_gone = lambda: end(Exit.TERMINATED)
+    folder = _history_folder if options.settings.history else None
+    prompt = Prompt(terminal, look, folder, options.settings, end)
+    try:
+        with ending_signals(lambda: end(Exit.TERMINATED)):
+            async with prompt:
+                with importing():
+                    from agent_shell_cli.repl.opening import open_all
+                return await open_all(options, model, prompt)
+    except asyncio.CancelledError:
+        if not ended:
+            raise
+        return ended[0]
+
+
+def _history_folder() -> Path:
+    # Imported here: the prompt stands before the history is looked at.
+    from agent_shell_cli.journals import data_dir
+
+    return data_dir()

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from agent_shell import FollowUp, Lane, NotWaiting, Refused, Session
 from agent_shell.records import frozen
+from agent_shell_cli.counting import counted
 from agent_shell_cli.repl.speaker import Speaker
-from agent_shell_cli.repl.view import View, counted
+from agent_shell_cli.repl.view import View
 
 __all__ = ["Arranger"]
 

@@ -17,6 +17,7 @@ from agent_shell.events import Receipt, TurnEnded
 from agent_shell.journal.sqlite import SqliteJournal, catalog
 from agent_shell_cli.config import listing as config_listing
 from agent_shell_cli.config import load
+from agent_shell_cli.counting import counted
 from agent_shell_cli.custom import CustomCommands
 from agent_shell_cli.options import ChatOptions
 from agent_shell_cli.printable import printable_line
@@ -29,7 +30,7 @@ from agent_shell_cli.repl.router import Call
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.spending import Spending, status
 from agent_shell_cli.repl.switch import Switch
-from agent_shell_cli.repl.view import Beside, View, counted
+from agent_shell_cli.repl.view import Beside, View
 from agent_shell_cli.resuming import new_key
 from agent_shell_cli.verbs import Verb, help_text, keys_text
 

@@ -15,7 +15,7 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 
 from agent_shell.records import frozen
-from agent_shell_cli.repl.view import counted
+from agent_shell_cli.counting import counted
 
 __all__ = ["Folds"]
 

@@ -27,23 +27,26 @@ _READ_INPUTS = 1_000
 
 
 class InputHistory(History):
-    """Inputs kept in `folder`, readable by their owner alone; or not at all, where it is None.
+    """Inputs kept in `folder()`, readable by their owner alone; or not at all, where it is None.
 
-    They are whole: a draft's `folds` are made again when one comes back to it.
-    `on_problem` is told, once, why inputs can't be read or kept; they are then kept as
-    long as the program runs.
+    The folder is asked for when the first is read or kept. Inputs are whole: a draft's
+    `folds` are made again when one comes back to it. `on_problem` is told, once, why they
+    can't be read or kept; they are then kept as long as the program runs.
     """
 
     def __init__(
-        self, folder: Path | None, folds: Folds, on_problem: Callable[[str], None]
+        self, folder: Callable[[], Path] | None, folds: Folds, on_problem: Callable[[str], None]
     ) -> None:
         super().__init__()
-        self._folder = folder or Path()
-        self._path = self._folder / "history"
+        self._folder = folder or Path
         self._folds = folds
         self._on_problem = on_problem
         self._works = folder is not None
         self._loaded = folder is None
+
+    @property
+    def _path(self) -> Path:
+        return self._folder() / "history"
 
     def append_string(self, string: str) -> None:
         """Takes in a draft, if it is another one than the last."""
@@ -83,7 +86,7 @@ class InputHistory(History):
             return file.read(_READ_BYTES).splitlines()
 
     def _append(self, record: bytes) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder().mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
         descriptor = os.open(self._path, flags, 0o600)
         try:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from agent_shell import FollowUp, HoldReason, Lane, Phase
+from agent_shell_cli.counting import counted
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.asking import elsewhere_rows, question_rows
 from agent_shell_cli.repl.look import Look
@@ -14,7 +15,7 @@ from agent_shell_cli.repl.painting import named
 from agent_shell_cli.repl.router import LASTING
 from agent_shell_cli.repl.rows import Line, cut, rows
 from agent_shell_cli.repl.tooling import folded_end
-from agent_shell_cli.repl.view import Snapshot, View, counted, tail_rows
+from agent_shell_cli.repl.view import Snapshot, View, tail_rows
 
 __all__ = ["REASONS", "elapsed", "live_lines", "waiting_line"]
 

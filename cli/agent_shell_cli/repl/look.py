@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import field
 
+from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import BaseStyle, Style
 
 from agent_shell.records import frozen
@@ -61,6 +62,11 @@ class Look:
     def style(self) -> BaseStyle:
         """The style sheet; empty where no colour is wanted."""
         return Style.from_dict(dict(self.styles))
+
+    @property
+    def color_depth(self) -> ColorDepth | None:
+        """One bit where no colour is wanted; else the terminal's own."""
+        return None if self.color else ColorDepth.DEPTH_1_BIT
 
     def fit(self, text: str) -> str:
         """`text` with signs that the terminal can show, each in as many cells."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prompt_toolkit.document import Document
 
-from agent_shell_cli.repl.folding import Folds
-from agent_shell_cli.repl.speaker import Speaker
-from agent_shell_cli.repl.switch import Switch
+if TYPE_CHECKING:
+    from agent_shell_cli.repl.folding import Folds
+    from agent_shell_cli.repl.speaker import Speaker
+    from agent_shell_cli.repl.switch import Switch
 
 __all__ = ["Attaching", "mention", "mentioned", "typed_path"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from prompt_toolkit import PromptSession
 
 from agent_shell import Engine, Journal, OnFailure, Session
@@ -11,20 +9,23 @@ from agent_shell.errors import SessionOwned
 from agent_shell.journal.sqlite import SqliteJournal
 from agent_shell_cli.attach import Attached
 from agent_shell_cli.exits import Exit
-from agent_shell_cli.models import Model
+from agent_shell_cli.journals import open_journal
+from agent_shell_cli.models import Model, open_model
 from agent_shell_cli.options import ChatOptions, OnFailed
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.dispatch import Dispatch
-from agent_shell_cli.repl.look import Look
+from agent_shell_cli.repl.prompting import Prompt
 from agent_shell_cli.repl.questions import Questions
 from agent_shell_cli.repl.shell import Opened, Shell
 from agent_shell_cli.repl.signals import ending_signals
 from agent_shell_cli.repl.switch import Switch
-from agent_shell_cli.repl.terminal import Terminal
+from agent_shell_cli.resuming import with_key
 from agent_shell_cli.workbench import Workbench, working_folder
 
-__all__ = ["converse"]
+__all__ = ["converse", "open_all"]
 
+# Of a longer queue, so many inputs can be chosen, edited and moved.
+_WINDOW = 10_000
 _EVENTS = 100_000
 _ANSWERS: dict[str, Exit | None] = {
     "": None,
@@ -35,20 +36,39 @@ _ANSWERS: dict[str, Exit | None] = {
 }
 
 
+async def open_all(options: ChatOptions, model: Model | None, prompt: Prompt) -> int:
+    """Opens the model, its tools and the journal, and has `prompt` serve the session.
+
+    `model` is the one that `options` names, where it is open already. Returns the exit
+    code; raises `AgentShellError`.
+    """
+    options = with_key(options)
+    questions = Questions()
+    approve = options.approve or options.settings.approve
+    bench = Workbench(working_folder(), approve, questions, options.settings.mcp)
+    try:
+        model = model or open_model(options.model, bench, options.settings)
+        journal = open_journal(options.journal, _WINDOW)
+        try:
+            return await converse(options, model, journal, prompt, questions, bench)
+        finally:
+            await journal.close()
+    finally:
+        await bench.close()
+
+
 async def converse(
     options: ChatOptions,
     model: Model,
     journal: Journal,
-    terminal: Terminal,
-    look: Look,
-    folder: Path,
+    prompt: Prompt,
     questions: Questions | None = None,
     bench: Workbench | None = None,
 ) -> int:
-    """Runs the live prompt over the session; returns the exit code. Raises `JournalError`.
+    """Has `prompt` serve the session; returns the exit code. Raises `JournalError`.
 
-    `folder` is where the inputs are kept; `questions` are what the model's tools ask, which
-    are those of `bench`. The journal and the tools stay open, the model not.
+    `questions` are what the model's tools ask, which are those of `bench`. The journal and
+    the tools stay open, the model not.
     """
     questions = questions or Questions()
     bench = bench or Workbench(working_folder(), options.approve or "ask", questions)
@@ -68,24 +88,25 @@ async def converse(
         session = await engine.open(options.session)
     except SessionOwned as owner:
         assert isinstance(journal, SqliteJournal)  # no other process sees one in memory
-        refused = await _ask_to_attach(owner, terminal, look)
+        await prompt.rest()
+        refused = await _ask_to_attach(owner, prompt)
         if refused is not None:
             return refused
         session = Attached(engine, journal, options.session, owner, observer.tell)
     opened = Opened(journal, observer, session, questions, bench)
-    return await Shell(options, switch, opened, terminal, look, folder).run()
+    return await Shell(options, switch, opened, prompt).run()
 
 
-async def _ask_to_attach(owner: SessionOwned, terminal: Terminal, look: Look) -> Exit | None:
+async def _ask_to_attach(owner: SessionOwned, prompt: Prompt) -> Exit | None:
     """Says who owns the session, and asks; the exit code where the user does not attach.
 
     Another text than yes or no may be meant for the session: it is no answer, and asks again.
     """
     asking: PromptSession[str] = PromptSession(
         f"{printable_line(str(owner))}\nattach to it, and put inputs into its queue? [Y/n] ",
-        style=look.style,
-        input=terminal.input,
-        output=terminal.output,
+        style=prompt.look.style,
+        input=prompt.terminal.input,
+        output=prompt.terminal.output,
     )
     ended: list[Exit] = []
 

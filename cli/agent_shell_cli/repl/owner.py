@@ -9,6 +9,7 @@ from prompt_toolkit.buffer import Buffer
 
 from agent_shell import FollowUp, HoldReason, Journal, NotWaiting, Phase, Refused, Session
 from agent_shell.events import Event, TurnStarted
+from agent_shell_cli.counting import counted
 from agent_shell_cli.options import OnInterrupted
 from agent_shell_cli.repl.arranger import Arranger
 from agent_shell_cli.repl.folding import Folds
@@ -22,7 +23,7 @@ from agent_shell_cli.repl.restored import (
 )
 from agent_shell_cli.repl.router import PROMPT_SENDER, Call
 from agent_shell_cli.repl.speaker import Speaker
-from agent_shell_cli.repl.view import View, counted
+from agent_shell_cli.repl.view import View
 from agent_shell_cli.verbs import Verb
 
 __all__ = ["LISTED", "Owner"]

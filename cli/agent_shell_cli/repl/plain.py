@@ -17,9 +17,9 @@ from agent_shell.events import (
     ToolCalled,
     TurnEnded,
 )
+from agent_shell_cli.counting import counted
 from agent_shell_cli.repl.live import REASONS, elapsed
 from agent_shell_cli.repl.tooling import Use
-from agent_shell_cli.repl.view import counted
 from agent_shell_cli.tool_text import about
 
 __all__ = ["told"]

@@ -14,16 +14,14 @@ from collections.abc import Callable
 from prompt_toolkit.application import Application, run_in_terminal
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.formatted_text import StyleAndTextTuples, fragment_list_to_text
-from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.utils import get_cwidth
 
-from agent_shell_cli.repl.frames import Frames
 from agent_shell_cli.repl.live import live_lines
-from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.painting import painted
+from agent_shell_cli.repl.prompting import Prompt
 from agent_shell_cli.repl.rows import Row
-from agent_shell_cli.repl.terminal import FrameOutput, Terminal
+from agent_shell_cli.repl.terminal import FrameOutput
 from agent_shell_cli.repl.view import Snapshot, View
 
 __all__ = ["Renderer"]
@@ -36,37 +34,21 @@ _TICK_S = 1.0
 
 
 class Renderer:
-    """Shows a view; `snapshot` tells where the session stands."""
+    """Shows a view above the input of `prompt`; `snapshot` tells where the session stands."""
 
-    def __init__(
-        self, view: View, snapshot: Callable[[], Snapshot], terminal: Terminal, look: Look
-    ) -> None:
-        self._app: Application[None] | None = None
-        self._shown: Callable[[str], str] = str
+    def __init__(self, view: View, snapshot: Callable[[], Snapshot], prompt: Prompt) -> None:
+        self._app = prompt.app
+        self._folds = prompt.folds
         self._view = view
         self._snapshot = snapshot
-        self._terminal = terminal
-        self._look = look
+        self._terminal = prompt.terminal
+        self._look = prompt.look
         self._changed = asyncio.Event()
         self._stale = True
         self._size: Size | None = None
         self._live: StyleAndTextTuples = []
         self._sign: StyleAndTextTuples = []
-
-    def attach(self, app: Application[None], shown: Callable[[str], str]) -> None:
-        """Shows the view above the input of `app`, from a line of its own on.
-
-        `shown` gives a draft as it is seen.
-        """
-        if not self._terminal.linear:
-            # What was typed while the program started was echoed where the cursor stood.
-            self._terminal.output.write_raw("\r")
-            self._terminal.output.erase_end_of_line()
-        self._app, self._shown = app, shown
-        output = self._terminal.output
-        if isinstance(output, FrameOutput):
-            app.renderer = Frames(app, output, lambda: self._view.grows)
-        app.after_render += self._remember
+        self._app.after_render += self._remember
 
     @property
     def width(self) -> int:
@@ -79,9 +61,9 @@ class Renderer:
         return self._terminal.output.get_size().rows
 
     @property
-    def color_depth(self) -> ColorDepth | None:
-        """One bit where no colour is wanted; else the terminal's own."""
-        return None if self._look.color else ColorDepth.DEPTH_1_BIT
+    def grows(self) -> bool:
+        """Whether an answer grows above the input."""
+        return self._view.grows
 
     def touch(self) -> None:
         """The view or the session has changed."""
@@ -105,7 +87,7 @@ class Renderer:
             if self._view.has_finished(self.width):
                 await self.commit()
                 await asyncio.sleep(_COMMIT_GAP_S)
-            elif self._app is not None:
+            else:
                 self._app.invalidate()
                 await asyncio.sleep(_REDRAW_GAP_S)
 
@@ -137,7 +119,7 @@ class Renderer:
             self._terminal.output,
             self._fragments(rows),
             self._look.style,
-            color_depth=self.color_depth,
+            color_depth=self._look.color_depth,
         )
 
     def _remember(self, app: Application[None]) -> None:
@@ -146,7 +128,7 @@ class Renderer:
         if isinstance(output, FrameOutput) and output.reflows:
             columns = output.get_size().columns
             above = fragment_list_to_text(self._live)
-            draft = fragment_list_to_text(self._sign) + self._shown(app.current_buffer.text)
+            draft = fragment_list_to_text(self._sign) + self._folds.shown(app.current_buffer.text)
             text = f"{above}\n{draft}" if above else draft
             widths = [get_cwidth(line) for line in text.split("\n")]
             # A line of the draft that is too long stands in full rows.

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from agent_shell import State
 from agent_shell.agents.base import Exchange
+from agent_shell_cli.counting import counted
 from agent_shell_cli.options import ChatOptions, OnInterrupted
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.rows import shown
 from agent_shell_cli.repl.stream import Stream
-from agent_shell_cli.repl.view import Block, Kind, counted, tail_rows
+from agent_shell_cli.repl.view import Block, Kind, tail_rows
 
 __all__ = ["PAST_TURNS", "cut_off_blocks", "kept", "past", "restored"]
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from prompt_toolkit import PromptSession
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import Completer
 from prompt_toolkit.document import Document
-from prompt_toolkit.history import History
 
 from agent_shell import (
     Journal,
@@ -41,15 +38,12 @@ from agent_shell_cli.options import ChatOptions, OnFailed
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.approving import ANSWERS, Approving
 from agent_shell_cli.repl.desk import Desk
-from agent_shell_cli.repl.folding import Folds
-from agent_shell_cli.repl.history import InputHistory
-from agent_shell_cli.repl.keys import Draft, key_bindings
-from agent_shell_cli.repl.look import Look
+from agent_shell_cli.repl.keys import key_bindings
 from agent_shell_cli.repl.mentions import Attaching
 from agent_shell_cli.repl.owner import LISTED, Owner
 from agent_shell_cli.repl.painting import preload
 from agent_shell_cli.repl.plain import told
-from agent_shell_cli.repl.prompting import Later, complete, complete_in_lines, make_prompt
+from agent_shell_cli.repl.prompting import Later, Prompt, complete, complete_in_lines
 from agent_shell_cli.repl.questions import Questions
 from agent_shell_cli.repl.renderer import Renderer
 from agent_shell_cli.repl.router import (
@@ -67,7 +61,7 @@ from agent_shell_cli.repl.router import (
 from agent_shell_cli.repl.signals import ending_signals
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.switch import Switch
-from agent_shell_cli.repl.terminal import FrameOutput, Terminal
+from agent_shell_cli.repl.terminal import FrameOutput
 from agent_shell_cli.repl.view import Snapshot, View
 from agent_shell_cli.verbs import COMMANDS, Act, Mode, Verb
 from agent_shell_cli.workbench import Workbench
@@ -94,30 +88,24 @@ class Opened:
 
 
 class Shell:
-    """One live prompt over one session; made and run inside the event loop.
-
-    `folder` is where the inputs are kept.
-    """
+    """A live prompt over one session; made and run inside the event loop, where it may stand."""
 
     def __init__(
         self,
         options: ChatOptions,
         switch: Switch,
         opened: Opened,
-        terminal: Terminal,
-        look: Look,
-        folder: Path,
+        prompt: Prompt,
     ) -> None:
         self._options = options
         self._switch = switch
-        self._terminal = terminal
-        self._look = look
+        self._terminal = prompt.terminal
         self._journal = opened.journal
         self._session = opened.session
         self._observer = opened.observer
         self._view = View()
-        self._renderer = Renderer(self._view, self._snapshot, terminal, look)
-        self._speaker = Speaker(self._view, self._renderer, terminal, look)
+        self._renderer = Renderer(self._view, self._snapshot, prompt)
+        self._speaker = Speaker(self._view, self._renderer, prompt)
         self._view.raw = options.settings.raw
         self._desk = Desk(
             options,
@@ -138,15 +126,12 @@ class Shell:
             self._publish,
         )
         self._owner: Owner | None = None
-        settings = options.settings
-        self._folds = Folds(settings.paste_fold_lines, settings.paste_fold_characters)
-        kept = folder if settings.history else None
-        self._prompt = self._make_prompt(InputHistory(kept, self._folds, self._speaker.say))
-        self._folds.fold_in(self._prompt.default_buffer)
-        self._app = self._prompt.app
-        self._renderer.attach(self._app, self._folds.shown)
-        self._app.after_render += self._preload
-        self._app.after_render += self._approving.drawn
+        self._prompt = prompt
+        self._draft = prompt.draft
+        self._folds = prompt.folds
+        self._completing = Later(self._completer)
+        prompt.app.after_render += self._approving.drawn
+        prompt.draft.on_text_changed += self._typed
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self._sends: set[asyncio.Task[None]] = set()
@@ -154,7 +139,6 @@ class Shell:
         self._stands = asyncio.Event()  # the prompt, for the first time
         self._warned = False  # that the next Ctrl-C leaves
         self._ended_by: Exit | None = None
-        self._over: BaseException | bool = False  # before the prompt stood
 
     async def run(self) -> int:
         """Runs until the user leaves, the terminal goes away or a signal ends it.
@@ -170,10 +154,11 @@ class Shell:
             output.on_gone = self._terminate
         with ending_signals(self._terminate):
             try:
+                self._prompt.show(self._renderer, self._speaker.say)
                 await self._begin()
-                await self._prompt.prompt_async(
-                    set_exception_handler=False, pre_run=self._exit_if_over
-                )
+                await self._prompt.serve(key_bindings(self, self._folds), self._completing)
+                self._preload()
+                await self._prompt.over()
             except EOFError:
                 self._ended_by = Exit.TERMINATED  # the terminal has gone
             finally:
@@ -227,7 +212,7 @@ class Shell:
             self._view,
             self._speaker,
             self._options.interrupted,
-            self._prompt.default_buffer,
+            self._draft,
             self._folds,
         )
         self._switch.start(self._speaker.loading, self._stands)
@@ -429,7 +414,7 @@ class Shell:
         try:
             await self._session.submit(text, lane=action.lane, sender=action.sender)
         except Refused as error:
-            draft = self._prompt.default_buffer
+            draft = self._draft
             if not draft.text:
                 draft.document = Document(action.text)
             self._speaker.notice(f"not accepted: {error}")
@@ -441,9 +426,9 @@ class Shell:
             f"session {printable_line(self._session.key)} was taken over by another process while "
             "this one was stopped: what it had accepted is there"
         )
-        draft = self._prompt.default_buffer
+        draft = self._draft
         draft.append_to_history()  # it is not lost either
-        self._exit()
+        self._prompt.exit()
 
     def _leave(self, *, drain: bool) -> None:
         if self._owner is not None:
@@ -457,26 +442,11 @@ class Shell:
 
     async def _close(self, drain: bool) -> None:
         await self._session.close(drain=drain, timeout=None if drain else _STOP_S)
-        self._exit()
+        self._prompt.exit()
 
     def _terminate(self) -> None:
         self._ended_by = Exit.TERMINATED
         self._leave(drain=False)
-
-    def _exit(self, error: BaseException | None = None) -> None:
-        if not self._app.is_running:
-            self._over = error or True
-        elif self._app.is_done:
-            pass
-        elif error is None:
-            self._app.exit()
-        else:
-            self._app.exit(exception=error)
-
-    def _exit_if_over(self) -> None:
-        """Leaves as soon as the prompt stands, where that was asked for earlier."""
-        if self._over:
-            self._exit(None if isinstance(self._over, bool) else self._over)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -487,7 +457,7 @@ class Shell:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._exit(error)  # it ends the prompt, and is the program's error
+            self._prompt.exit(error)  # it ends the prompt, and is the program's error
 
     # What is said
 
@@ -538,21 +508,6 @@ class Shell:
             custom=self._desk.custom.text,
         )
 
-    def _make_prompt(self, history: History) -> PromptSession[None]:
-        self._completing = Later(self._completer)
-        prompt = make_prompt(
-            self._renderer,
-            self._terminal,
-            self._look,
-            history,
-            self._completing,
-            key_bindings(self, self._folds),
-            Draft(self._folds),
-            vi=self._options.settings.keys == "vi",
-        )
-        prompt.default_buffer.on_text_changed += self._typed
-        return prompt
-
     def _completer(self) -> Completer:
         # Imported here: the prompt stands before anything is completed.
         from agent_shell_cli.repl.completing import Completing
@@ -561,9 +516,8 @@ class Shell:
         desk, waiting = self._desk, lambda: self._session.waiting
         return Completing(sources(self._options, self._journal, desk, self._view, waiting))
 
-    def _preload(self, _: object) -> None:
+    def _preload(self) -> None:
         """Now that the prompt stands: loads what the first answer and the first Tab will need."""
-        self._app.after_render -= self._preload
         self._stands.set()
         self._spawn(asyncio.to_thread(self._load))
         self._spawn(self._desk.look_at_custom())

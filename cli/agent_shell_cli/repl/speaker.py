@@ -8,9 +8,8 @@ from itertools import islice
 from agent_shell import FollowUp
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.live import waiting_line
-from agent_shell_cli.repl.look import Look
+from agent_shell_cli.repl.prompting import Prompt
 from agent_shell_cli.repl.renderer import Renderer
-from agent_shell_cli.repl.terminal import Terminal
 from agent_shell_cli.repl.view import Block, View
 
 __all__ = ["Speaker"]
@@ -19,9 +18,9 @@ __all__ = ["Speaker"]
 class Speaker:
     """Puts words into a view and has them shown; what it is given may be anything."""
 
-    def __init__(self, view: View, renderer: Renderer, terminal: Terminal, look: Look) -> None:
-        self.linear = terminal.linear
-        self.look = look
+    def __init__(self, view: View, renderer: Renderer, prompt: Prompt) -> None:
+        self.linear = prompt.terminal.linear
+        self.look = prompt.look
         self._view = view
         self._renderer = renderer
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from agent_shell import Usage
 from agent_shell.events import TurnEnded
 from agent_shell.records import record
+from agent_shell_cli.counting import counted
 from agent_shell_cli.repl.live import elapsed
-from agent_shell_cli.repl.view import counted
 
 __all__ = ["Spending", "status"]
 

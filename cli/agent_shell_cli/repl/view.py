@@ -26,6 +26,7 @@ from agent_shell.events import (
     TurnStarted,
 )
 from agent_shell.records import frozen, record
+from agent_shell_cli.counting import counted
 from agent_shell_cli.printable import printable, printable_line
 from agent_shell_cli.repl.blocks import Carry
 from agent_shell_cli.repl.questions import Asked
@@ -41,7 +42,6 @@ __all__ = [
     "Running",
     "Snapshot",
     "View",
-    "counted",
     "tail_rows",
 ]
 
@@ -387,8 +387,3 @@ _CANCELLED = {
 def tail_rows(width: int) -> int:
     """How many rows of `width` cells what still grows may take."""
     return min(_TAIL_ROWS, max(1, _TAIL_CELLS // max(1, width)))
-
-
-def counted(n: int, thing: str) -> str:
-    """`1 follow-up`, `4,991 follow-ups`."""
-    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"

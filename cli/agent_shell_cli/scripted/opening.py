@@ -11,6 +11,7 @@ from agent_shell_cli.exits import UsageError
 from agent_shell_cli.journals import open_journal
 from agent_shell_cli.models import Model, open_model
 from agent_shell_cli.options import ChatOptions, OnFailed, OnInterrupted
+from agent_shell_cli.resuming import with_key
 from agent_shell_cli.scripted.conversation import Conversation
 from agent_shell_cli.workbench import Workbench, working_folder
 
@@ -35,6 +36,7 @@ def run(options: ChatOptions, model: Model | None = None, *, stdin: bool) -> int
             "--approve ask needs a terminal, for in scripted mode nobody is asked; "
             "use read-only or all"
         )
+    options = with_key(options)
     approve, mcp = options.approve or "read-only", options.settings.mcp
     bench = Workbench(working_folder(), approve, mcp=mcp)
     model = model or open_model(options.model, bench, options.settings)

@@ -9,17 +9,13 @@ from itertools import islice
 
 from agent_shell import FollowUp, HoldReason, State
 from agent_shell.events import Event, Receipt, SessionHeld, TurnNotice, TurnStarted
+from agent_shell_cli.counting import counted
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.printable import printable, printable_line
 
-__all__ = ["Report", "count_of"]
+__all__ = ["Report"]
 
 _NAMED = 3  # of those that are left, so many are shown
-
-
-def count_of(follow_ups: int) -> str:
-    """So many follow-ups, in words."""
-    return "1 follow-up" if follow_ups == 1 else f"{follow_ups:,} follow-ups"
 
 
 class Report:
@@ -96,7 +92,7 @@ class Report:
         more = f"; and {count - _NAMED:,} more" if count > _NAMED else ""
         lost = "" if taken_up_by else ", and lost with this session, which was in memory"
         verb = "is" if count == 1 else "are"
-        self.say(f"{count_of(count)} {verb} left in the queue{lost}: {named}{more}")
+        self.say(f"{counted(count, 'follow-up')} {verb} left in the queue{lost}: {named}{more}")
         if taken_up_by:
             kept = "it is kept" if count == 1 else "they are kept"
             self.say(f"{kept} in the session; to go on: {taken_up_by}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from agent_shell import FollowUp, Journal, Session
+from agent_shell_cli.counting import counted
 from agent_shell_cli.options import ChatOptions, OnInterrupted, OutputForm
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.scripted.outputs import Output
-from agent_shell_cli.scripted.report import Report, count_of
+from agent_shell_cli.scripted.report import Report
 
 __all__ = ["take_up"]
 
@@ -28,7 +29,7 @@ async def take_up(
     if waiting:
         verb = "is" if waiting == 1 else "are"
         report.say(
-            f"{count_of(waiting)} {verb} in session {options.session!r} from before; "
+            f"{counted(waiting, 'follow-up')} {verb} in session {options.session!r} from before; "
             f"{'it runs' if waiting == 1 else 'they run'} first"
         )
     session.release("scripted mode")

@@ -14,7 +14,7 @@ from support_repl import CTRL_C, CTRL_D, ENTER, Program
 ASKER = """
 import asyncio, sys
 from pathlib import Path
-import agent_shell_cli.repl as repl
+import agent_shell_cli.models as models
 from agent_shell import Delta, ToolCall, ToolResult
 from agent_shell_cli.__main__ import main
 from agent_shell_cli.models import Model
@@ -45,7 +45,7 @@ class Asker:
                 yield Delta("done")
                 return
 
-repl.open_model = lambda name, bench, settings: Model(Asker(bench), "asker", "", bench=bench)
+models.open_model = lambda name, bench, settings: Model(Asker(bench), "asker", "", bench=bench)
 sys.argv = ["agent-shell", "chat", "--journal", "memory"]
 main()
 """

@@ -13,7 +13,7 @@ from agent_shell_cli.repl.history import InputHistory
 
 
 def history(folder: Path, said: list[str] | None = None) -> InputHistory:
-    return InputHistory(folder, Folds(3, 0), (said if said is not None else []).append)
+    return InputHistory(lambda: folder, Folds(3, 0), ([] if said is None else said).append)
 
 
 def append(folder: Path, name: str, count: int) -> None:
@@ -37,7 +37,7 @@ def test_inputs_come_back_newest_first(tmp_path: Path) -> None:
 def test_pastes_come_back_as_folds(tmp_path: Path) -> None:
     """An input is kept whole; what was pasted into it is known by the next shell."""
     folds = Folds(3, 10)
-    first = InputHistory(tmp_path, folds, print)
+    first = InputHistory(lambda: tmp_path, folds, print)
     lines, long = folds.pasted("a\nb\nc\nd"), folds.pasted("0123456789x")
     draft = f"see {lines}, {long}!"
     whole = "see a\nb\nc\nd, 0123456789x!"
@@ -45,7 +45,7 @@ def test_pastes_come_back_as_folds(tmp_path: Path) -> None:
     first.append_string(draft)  # the same twice is kept once
     assert first.get_strings() == [whole]
     later = Folds(3, 10)
-    assert list(InputHistory(tmp_path, later, print).load_history_strings()) == [whole]
+    assert list(InputHistory(lambda: tmp_path, later, print).load_history_strings()) == [whole]
     folded = later.refolded(whole)
     assert later.shown(folded) == "see [pasted 4 lines #1], [pasted 11 characters #2]!"
     assert later.expanded(folded) == whole

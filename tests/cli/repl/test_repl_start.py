@@ -9,18 +9,39 @@ import pytest
 
 from support_repl import CTRL_D, Program
 
-# Says what is loaded when the prompt stands, instead of loading more in the background.
-_LOADED = """
+# Says what is loaded when the prompt stands, instead of loading more.
+_STANDS = """
+import os, sys
+from pathlib import Path
+from agent_shell_cli.app import main
+from agent_shell_cli.repl import Prompt
+
+stand = Prompt.__aenter__
+
+def drawn(_):
+    Path({path!r}).write_text("\\n".join(sys.modules))
+    os._exit(0)
+
+async def stands(prompt):
+    prompt.app.after_render += drawn
+    await stand(prompt)
+
+Prompt.__aenter__ = stands
+sys.argv = ["agent-shell", "chat", "-m", {model!r}]
+main()
+"""
+# The same when it serves, instead of loading more in the background.
+_SERVES = """
 import os, sys
 from pathlib import Path
 from agent_shell_cli.app import main
 from agent_shell_cli.repl.shell import Shell
 
-def stands(shell, _):
+def serves(shell):
     Path({path!r}).write_text("\\n".join(sys.modules))
     os._exit(0)
 
-Shell._preload = stands
+Shell._preload = serves
 sys.argv = ["agent-shell", "chat", "-m", {model!r}]
 main()
 """
@@ -60,24 +81,47 @@ _HEAVY = {
 }
 
 
-@pytest.mark.parametrize("model", ["echo", "embedded", "openai:any"])
-def test_the_first_prompt_stands_before_anything_heavy_is_loaded(
-    tmp_path: Path, model: str
-) -> None:
-    """Until the prompt takes keys only what draws it and opens the session is loaded."""
-    there = tmp_path / "modules"
-    with Program(data=tmp_path, script=_LOADED.format(path=str(there), model=model)) as program:
+# What it is about: the prompt stands before it.
+_LATER = {
+    "agent_shell.engine",
+    "agent_shell.events",
+    "agent_shell.journal",
+    "agent_shell.tools",
+    "agent_shell_cli.journals",
+    "agent_shell_cli.models",
+    "agent_shell_cli.repl.shell",
+    "agent_shell_cli.repl.view",
+    "agent_shell_cli.resuming",
+    "sqlite3",
+}
+
+
+def _loaded(folder: Path, script: str, model: str) -> set[str]:
+    there = folder / "modules"
+    with Program(data=folder, script=script.format(path=str(there), model=model)) as program:
         assert program.end() == 0, program.screen.text
     loaded = set(there.read_text().splitlines())
     assert "prompt_toolkit" in loaded
-    assert loaded & _HEAVY == set()
+    return loaded
+
+
+@pytest.mark.parametrize("model", ["echo", "embedded", "openai:any"])
+def test_the_prompt_stands_before_what_it_is_about_is_loaded(tmp_path: Path, model: str) -> None:
+    """Its first frame waits for no engine, no journal, no model and nothing that shows them."""
+    assert _loaded(tmp_path, _STANDS, model) & (_LATER | _HEAVY) == set()
+
+
+@pytest.mark.parametrize("model", ["echo", "embedded", "openai:any"])
+def test_the_prompt_serves_before_anything_heavy_is_loaded(tmp_path: Path, model: str) -> None:
+    """Until keys do what they say only what draws and opens the session is loaded."""
+    assert _loaded(tmp_path, _SERVES, model) & _HEAVY == set()
 
 
 _SLOW = """
 import asyncio, sys, time
 from pathlib import Path
 from agent_shell import Delta
-from agent_shell_cli import app, repl
+from agent_shell_cli import app, models
 from agent_shell_cli.models import Model
 
 class Slow:
@@ -93,7 +137,7 @@ class Slow:
     async def close(self):
         pass
 
-repl.open_model = lambda *_: Model(Slow(), "slow", "")
+models.open_model = lambda *_: Model(Slow(), "slow", "")
 sys.argv = ["agent-shell", "chat"]
 app.main()
 """

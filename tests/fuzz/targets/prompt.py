@@ -74,10 +74,14 @@ def _history(data: bytes) -> None:
         file = Path(folder, "history")
         file.write_bytes(data)
         said: list[str] = []
-        before = list(InputHistory(Path(folder), Folds(3, 0), said.append).load_history_strings())
+
+        def kept() -> InputHistory:
+            return InputHistory(lambda: Path(folder), Folds(3, 0), said.append)
+
+        before = list(kept().load_history_strings())
         assert all(isinstance(text, str) for text in before)
-        InputHistory(Path(folder), Folds(3, 0), said.append).store_string(text := Take(data).text())
-        after = list(InputHistory(Path(folder), Folds(3, 0), said.append).load_history_strings())
+        kept().store_string(text := Take(data).text())
+        after = list(kept().load_history_strings())
         assert after == [text, *before], "a record spoiled another"
         assert said == []
 
