@@ -165,14 +165,21 @@ def _check_nothing_invented(found: dict[str, str], intact: Base, damaged: Damage
 
 
 def _certain(intact: Base, damaged: Damaged) -> set[str]:
-    """The follow-ups whose every trace lies on pages that nothing happened to."""
+    """The follow-ups whose every trace lies on pages that nothing happened to.
+
+    Nor does a damaged page claim to have them: one that was copied over another and then
+    changed holds a row as good as the true one.
+    """
     if intact.page != 4096 and 0 in damaged.touched:
         return set()  # what size its pages have is only said there
-    places = _places(intact)
+    changed = () if damaged.whole_pages else damaged.touched
+    claims = b"".join(damaged.main_page(number) for number in changed)
     return {
         id
-        for id, (in_main, in_log) in places.items()
-        if not in_main & damaged.touched and not (in_log and damaged.log_touched)
+        for id, (in_main, in_log) in _places(intact).items()
+        if not in_main & damaged.touched
+        and not (in_log and damaged.log_touched)
+        and id.encode() not in claims
     }
 
 

@@ -79,10 +79,14 @@ class Damaged:
         self.touched = {
             number
             for number in range(max(len(base.main), len(self.main)) // base.page + 1)
-            if self._main_page(base.main, number) != self._main_page(self.main, number)
+            if self._page_of(base.main, number) != self.main_page(number)
         }
 
-    def _main_page(self, data: bytes | bytearray, number: int) -> bytes:
+    def main_page(self, number: int) -> bytes:
+        """A page of the file, after the damage."""
+        return self._page_of(self.main, number)
+
+    def _page_of(self, data: bytes | bytearray, number: int) -> bytes:
         return bytes(data[number * self.page : (number + 1) * self.page])
 
     def _file(self) -> bytearray:
