@@ -164,7 +164,7 @@ class RunningTurn:
         now, id = session.now(), state.follow_up.id
         if type(event) is Delta:
             self._parts.append(event.text)
-            if now - self._kept_at > PARTIAL_S:
+            if abs(now - self._kept_at) > PARTIAL_S:  # a clock may be put back
                 self._keep_partial(now)
             session.tell(TurnDelta(session.key, now, state.number, id, event.text))
         elif type(event) is Notice:

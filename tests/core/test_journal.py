@@ -13,7 +13,9 @@ from agent_shell.events import (
     FollowUpMoved,
     Receipt,
     SessionHeld,
+    TurnDelta,
     TurnEnded,
+    TurnPartial,
     TurnStarted,
 )
 from agent_shell.journal import Entry
@@ -257,6 +259,20 @@ class TestARaisingJournal:
         journal.broken = False
         await session.close()
         assert [f.id for f in journal.committed if isinstance(f, Receipt)] == [accepted.id]
+
+
+async def test_what_is_said_is_recorded_also_where_the_clock_is_put_back():
+    """What a turn produces is kept for the case of a crash, whatever time it is."""
+    times = [1000.0]
+    journal, agent = BrokenJournal(), StepAgent()
+    engine, session = new_session(agent, journal=journal, clock=lambda: times[0])
+    watch = Watch(engine.observe())
+    await session.submit("a")
+    step = await agent.step(1)
+    times[0] = 500.0
+    step.say("part")
+    await until(lambda: bool(watch.of(TurnDelta)))
+    assert [f.text for f in journal.committed if isinstance(f, TurnPartial)] == ["part"]
 
 
 class TestMemoryJournal:
