@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from agent_shell import EchoAgent, Lane
+from agent_shell import EchoAgent, Lane, Limits
 from agent_shell_cli.exits import Exit
 from agent_shell_cli.scripted.feed import Feed
 from agent_shell_cli.scripted.lines import Item, Line
-from support import ManualJournal, new_session, until
+from support import ManualJournal, StepAgent, new_session, until
 
 
 class Run:
@@ -78,3 +78,27 @@ async def test_a_second_cancellation_gives_up_what_is_not_decided() -> None:
         await run.task
     assert run.refused == []
     assert run.feed.progress == "not read to its end"
+
+
+async def test_the_prompt_waits_for_what_waits_from_before() -> None:
+    """Where the queue is full of it, the prompt is not refused, but comes behind."""
+    agent = StepAgent()
+    _, session = new_session(agent, limits=Limits(queue=100))
+    for _ in range(101):  # one of them runs
+        await session.submit("from before")
+    refused: list[str] = []
+
+    async def no_pace() -> None:
+        pass
+
+    feed = Feed(session, Lane.QUEUE, 100, no_pace, lambda reason, _: refused.append(reason))
+    observer = session.observe()
+    feeding = asyncio.create_task(feed.run("the prompt", None))
+    async with asyncio.timeout(30):
+        for number in range(1, 102):
+            (await agent.step(number)).finish()
+            for event in observer.take():
+                feed.take(event)
+        await feeding
+        assert refused == []
+        assert (await agent.step(102)).turn.text == "the prompt"

@@ -54,6 +54,7 @@ class Feed:
         Cancelled, it ends when what was submitted is decided.
         """
         if prompt is not None:
+            await self._room()
             await self._submit_all([Line(0, prompt)])
         if source is not None:
             async for items in source:
