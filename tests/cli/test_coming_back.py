@@ -10,18 +10,21 @@ import re
 import shlex
 import signal
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent_shell import EchoAgent, Engine, FollowUp, Lane
+from agent_shell import EchoAgent, Engine, FollowUp, Lane, MemoryJournal
 from agent_shell.errors import SessionOwned
+from agent_shell.journal import Restored
 from agent_shell.journal.sqlite import SqliteJournal
 from agent_shell.journal.sqlite.reading import Summary
 from agent_shell_cli.exits import UsageError
 from agent_shell_cli.resuming import choose
+from agent_shell_cli.scripted.opening import opened
 from support_scripted import chat, environment, program, run_program, start
 
 
@@ -311,6 +314,35 @@ async def test_a_session_that_another_took_over_is_said(journal: str) -> None:
     assert b"another process has taken this session over" in err
     assert f"turn 1 ({taken.cut_off.id}) has no receipt".encode() in err
     assert b"1 follow-up is left in the queue" in err
+
+
+class Owned(MemoryJournal):
+    """A journal whose session another process has, when it is asked for the first few times."""
+
+    def __init__(self, times: int, since: float) -> None:
+        super().__init__()
+        self.times = times
+        self._since = since
+
+    async def open(self, session_key: str) -> Restored:
+        if self.times:
+            self.times -= 1
+            raise SessionOwned(session_key, 1, self._since)
+        return await super().open(session_key)
+
+
+async def test_who_has_a_session_for_a_moment_is_waited_for() -> None:
+    """`send` takes a session that nobody has open, and lets go of it at once."""
+    journal = Owned(3, since=time.time())
+    assert (await opened(Engine(EchoAgent(), journal=journal), "k")).key == "k"
+
+
+async def test_who_has_a_session_for_long_is_not_waited_for() -> None:
+    """A shell that has it will have it on."""
+    journal = Owned(3, since=time.time() - 60)
+    with pytest.raises(SessionOwned):
+        await opened(Engine(EchoAgent(), journal=journal), "k")
+    assert journal.times == 2
 
 
 def test_a_journal_that_cannot_be_opened_is_named(journal: str) -> None:

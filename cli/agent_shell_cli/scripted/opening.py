@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 
-from agent_shell import Engine, JournalError, OnFailure, Refused
+from agent_shell import Engine, JournalError, OnFailure, Refused, Session
 from agent_shell.errors import SessionOwned
 from agent_shell_cli.exits import UsageError
 from agent_shell_cli.journals import open_journal
@@ -15,7 +16,12 @@ from agent_shell_cli.resuming import with_key
 from agent_shell_cli.scripted.conversation import Conversation
 from agent_shell_cli.workbench import Workbench, working_folder
 
-__all__ = ["run"]
+__all__ = ["opened", "run"]
+
+# Who has had a session for less, in seconds, may be a `send` that lets go of it at once.
+_MOMENT_S = 1.0
+_PATIENCE_S = 5.0  # for one such after the other
+_POLL_S = 0.05
 
 
 def run(options: ChatOptions, model: Model | None = None, *, stdin: bool) -> int:
@@ -55,7 +61,7 @@ async def _run(options: ChatOptions, model: Model, bench: Workbench, stdin: bool
         # Without a bound: the feed sees to it that little waits.
         observer = engine.observe(sys.maxsize)
         try:
-            session = await engine.open(options.session)
+            session = await opened(engine, options.session)
         except SessionOwned as error:
             send = "agent-shell send puts follow-ups into its queue"
             raise Refused(f"{error}; {send}") from error
@@ -67,6 +73,22 @@ async def _run(options: ChatOptions, model: Model, bench: Workbench, stdin: bool
     finally:
         await bench.close()
         await journal.close()
+
+
+async def opened(engine: Engine, key: str) -> Session:
+    """The session; where another process has it for a moment only, as soon as it is let go of.
+
+    Raises `SessionOwned` and `JournalError`.
+    """
+    clock = asyncio.get_running_loop().time
+    until = clock() + _PATIENCE_S
+    while True:
+        try:
+            return await engine.open(key)
+        except SessionOwned as error:
+            if time.time() - error.since > _MOMENT_S or clock() > until:
+                raise
+        await asyncio.sleep(_POLL_S)
 
 
 def _on_failure(options: ChatOptions) -> OnFailure:
