@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import signal
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from agent_shell import EchoAgent, Engine, FollowUp, Lane
+from agent_shell.journal.sqlite import SqliteJournal
+from agent_shell_cli.exits import Exit
+from agent_shell_cli.models import Model
+from agent_shell_cli.options import ChatOptions, InputForm, OutputForm
+from agent_shell_cli.scripted.conversation import Conversation
 from support_scripted import start, start_with_agent, with_agent
+from support_sessions import fill
 
 
 def test_after_a_failure_it_goes_on() -> None:
@@ -124,6 +134,56 @@ def test_a_reader_who_stopped_reading_does_not_stop_a_termination() -> None:
     code = shell.wait()
     shell.communicate()
     assert code == 143
+
+
+class NeverFetched(SqliteJournal):
+    """A journal that has not come to it yet to say what waits behind what is in memory."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, window=2)
+        self.asked = asyncio.Event()
+
+    def fetch(
+        self, session_key: str, after: str | None, limit: int
+    ) -> asyncio.Future[list[FollowUp]]:
+        self.asked.set()
+        return asyncio.get_running_loop().create_future()
+
+
+async def test_a_signal_ends_it_while_it_learns_what_is_there(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt before the input is read leaves all that waits from before, and says so."""
+    exits: list[int] = []
+    monkeypatch.setattr(os, "_exit", exits.append)  # for the tests' own task is still there
+    path = tmp_path / "sessions.sqlite"
+    await fill(path, "k", ["a", "b", "c", "d"], waiting=4)
+    journal = NeverFetched(path)
+    engine = Engine(EchoAgent(), journal=journal)
+    observer = engine.observe(sys.maxsize)
+    session = await engine.open("k")
+    options = ChatOptions(
+        prompt="hello",
+        model="echo",
+        session="k",
+        busy=Lane.QUEUE,
+        on_failure=None,
+        input=InputForm.LINES,
+        output=OutputForm.JSON,
+        journal=str(path),
+        color=None,
+        debug=False,
+    )
+    model = Model(EchoAgent(), "echo", "")
+    conversation = Conversation(options, model, False, journal, session, observer)
+    async with asyncio.timeout(30):
+        running = asyncio.create_task(conversation.run())
+        await journal.asked.wait()
+        conversation._signalled(Exit.INTERRUPTED, "SIGINT")
+        await running
+    assert exits == [Exit.INTERRUPTED]
+    err = capfd.readouterr().err
+    assert "4 follow-ups are left in the queue: k-1 'a'; k-2 'b'; and 2 more" in err
 
 
 def test_an_ignored_hangup_stays_ignored() -> None:

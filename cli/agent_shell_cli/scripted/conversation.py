@@ -73,6 +73,7 @@ class Conversation:
         self._limits = Limits()
         self._feed = self._make_feed()
         self._feeding: asyncio.Task[None] | None = None
+        self._adopting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
         self._running: TurnStarted | None = None  # as far as it is told
@@ -93,19 +94,16 @@ class Conversation:
         """Until all is answered or something ends it; then the exit code."""
         with Signals(self._signalled), self._observer:
             self._greet()
-            if await take_up(
-                self._session, self._journal, self._options, self._report, self._output
-            ):
-                self._start_model()
-            inbox = asyncio.create_task(self._adopt_inbox())
+            # All that waits for anything is in it, so that a signal ends that too.
             self._feeding = asyncio.create_task(self._read_and_submit())
-            self._feeding.add_done_callback(self._fed)
+            self._feeding.add_done_callback(self._ended)
             async for event in self._observer:
                 self._take(event)
                 if self._writer.full:
                     await self._writer.drained()
-            inbox.cancel()
-            await asyncio.wait({inbox})
+            if self._adopting is not None:
+                self._adopting.cancel()
+                await asyncio.wait({self._adopting})
             await self._finish()
         return self._report.code
 
@@ -130,13 +128,17 @@ class Conversation:
             await adopt_inbox(self._session, self._journal, self._looked)
 
     async def _read_and_submit(self) -> None:
+        if await take_up(self._session, self._journal, self._options, self._report, self._output):
+            self._start_model()
+        self._adopting = asyncio.create_task(self._adopt_inbox())
+        self._adopting.add_done_callback(self._ended)
+        await self._looked.wait()  # what was sent to the session before goes first
         form, prompt = self._options.input, self._options.prompt
         source = None
         if self._stdin:
             joined = prompt if form is InputForm.TEXT else None
             source = Reader(STDIN, make_cutter(form, self._limits.text_bytes, joined))
             prompt = None if joined is not None else prompt
-        await self._looked.wait()  # what was sent to the session before goes first
         await self._feed.run(prompt, source)
         await self._close(drain=True)
         self._observer.close()
@@ -190,8 +192,8 @@ class Conversation:
             self._report.say(f"standard output can't be written: {error.strerror}")
         self._stop("closed output")
 
-    def _fed(self, feeding: asyncio.Task[None]) -> None:
-        if not feeding.cancelled() and feeding.exception() is not None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
             self._stop("an internal error")
 
     def _stop(self, by: str) -> None:
@@ -219,7 +221,7 @@ class Conversation:
         written = await self._in_time(self._writer.close(), _OUTPUT_S)
         let_go = await self._in_time(self._model.close(), _MODEL_S)
         closed = await self._in_time(self._journal.close(), _JOURNAL_S)
-        for task in (self._feeding, self._stopping):
+        for task in (self._feeding, self._adopting, self._stopping):
             if task is not None and not task.cancelled():
                 task.result()
         if not (written and let_go and closed and len(asyncio.all_tasks()) == 1):

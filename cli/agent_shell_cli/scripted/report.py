@@ -88,8 +88,9 @@ class Report:
         if not count:
             return
         self.call_for(Exit.INCOMPLETE)
-        named = "; ".join(f"{f.id} {printable_line(f.text, 40)!r}" for f in islice(first, _NAMED))
-        more = f"; and {count - _NAMED:,} more" if count > _NAMED else ""
+        names = [f"{f.id} {printable_line(f.text, 40)!r}" for f in islice(first, _NAMED)]
+        named = "; ".join(names)
+        more = f"; and {count - len(names):,} more" if count > len(names) else ""
         lost = "" if taken_up_by else ", and lost with this session, which was in memory"
         verb = "is" if count == 1 else "are"
         self.say(f"{counted(count, 'follow-up')} {verb} left in the queue{lost}: {named}{more}")
