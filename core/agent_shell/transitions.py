@@ -242,23 +242,21 @@ def _end(state: SessionState, turn: TurnState, over: TurnOver, now: float) -> li
 
 def _advance(state: SessionState, now: float) -> list[Effect]:
     """No turn runs: start the next, hold, close or rest. The only place that decides so."""
+    held = _hold_for_budget(state, now)
     hold, queue = state.hold, state.queue
     if state.closing and (not state.waiting or (hold is not None and hold.until is None)):
         state.phase = Phase.CLOSED
         state.guard = None
-        return [SessionClosed(state.key, now, state.waiting)]
+        return [*held, SessionClosed(state.key, now, state.waiting)]
     if not state.waiting:
         state.phase = Phase.IDLE if hold is None else Phase.HELD
         state.guard = None
         return []
     _set_guard(state)
-    if hold is None and (spent := _overspent(state)):
-        state.phase = Phase.HELD
-        return _hold(state, Hold(HoldReason.BUDGET, spent), now)
     follow_up = _take_next(queue) if hold is None else None
     if follow_up is None:
         state.phase = Phase.HELD
-        return []
+        return held
     state.phase = Phase.RUNNING
     state.turns += 1
     state.turn = TurnState(state.turns, follow_up)
@@ -271,6 +269,11 @@ def _spend(state: SessionState, over: TurnOver) -> None:
     if usage is not None:
         spent.tokens = (spent.tokens or 0) + usage.input_tokens + usage.output_tokens
         spent.cost_usd = (spent.cost_usd or 0.0) + usage.cost_usd
+
+
+def _hold_for_budget(state: SessionState, now: float) -> list[Effect]:
+    spent = _overspent(state) if state.hold is None and state.waiting else ""
+    return _hold(state, Hold(HoldReason.BUDGET, spent), now) if spent else []
 
 
 def _overspent(state: SessionState) -> str:

@@ -518,6 +518,17 @@ class TestHolds:
         assert (await session.receipt(sent[2].id)).state is State.ANSWERED
         assert session.allowance == Budget(turns=1)
 
+    async def test_a_session_that_finishes_its_queue_closes_at_its_budget(self):
+        """As at any hold that does not end by itself: what is left is said, and it is closed."""
+        engine = Engine(EchoAgent(), budget=Budget(turns=1))
+        session = engine.session("s")
+        watch = Watch(engine.observe())
+        for text in "ab":
+            await session.submit(text)
+        assert [f.text for f in await session.close()] == ["b"]
+        assert session.phase is Phase.CLOSED
+        assert watch.types()[-2:] == ["session.held", "session.closed"]
+
     @pytest.mark.parametrize(
         ("budget", "detail"),
         [

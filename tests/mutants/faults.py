@@ -533,8 +533,8 @@ FAULTS = [
         "a spent budget does not hold",
         (
             DECIDE,
-            "if hold is None and (spent :=",
-            "if False and (spent :=",
+            "if state.hold is None and state.waiting else",
+            "if False else",
         ),
     ),
     Fault(
