@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent_shell import HoldReason, JournalError, Lane, State
-from agent_shell.events import FollowUpAccepted, Receipt
+from agent_shell.events import FollowUpAccepted, Receipt, TurnStarted
 from agent_shell.journal.sqlite import SqliteJournal, catalog, reading, recovery, schema
 from agent_shell.journal.sqlite.pages import Pages
 from agent_shell.journal.sqlite.records import Records
@@ -99,6 +99,33 @@ class TestReading:
         lost = set() if "CAST" in what else {"id-07"}
         assert set(done.lost_ids) == lost
         assert len(texts(path)) == COUNT - len(lost)
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE turns SET number = 'x'",
+            "UPDATE turns SET answer = x'ff'",
+            "UPDATE follow_ups SET text = x'ff' WHERE state = 'running'",
+            "UPDATE follow_ups SET rank = 'x' WHERE rank IS NOT NULL",
+        ],
+    )
+    @pytest.mark.parametrize("found_before", [False, True])
+    async def test_who_takes_a_session_is_told(self, path, statement, found_before):
+        """Also where what is damaged is the turn that was cut off, or its place."""
+        c = schema.prepare(path)
+        started = TurnStarted("s", 6.0, 1, "id-01", 1)
+        Records(c).write(1, [started])
+        c.close()
+        if found_before:
+            journal = SqliteJournal(path)
+            await journal.open("s")
+            await journal.close()
+            statement = statement.replace("state = 'running'", "id = 'id-01'")
+        change(path, statement)
+        journal = SqliteJournal(path)
+        with pytest.raises(JournalError):
+            await journal.open("s")
+        await journal.close()
 
     def test_a_schema_that_is_no_unicode_is_damage(self, path):
         """Also where SQLite says so in no Unicode."""

@@ -221,9 +221,11 @@ class Conversation:
         written = await self._in_time(self._writer.close(), _OUTPUT_S)
         let_go = await self._in_time(self._model.close(), _MODEL_S)
         closed = await self._in_time(self._journal.close(), _JOURNAL_S)
-        for task in (self._feeding, self._adopting, self._stopping):
-            if task is not None and not task.cancelled():
-                task.result()
+        tasks = (self._feeding, self._adopting, self._stopping)
+        # Each is looked at: of what nobody has seen, the loop would write a traceback.
+        errors = [task.exception() for task in tasks if task is not None and not task.cancelled()]
+        for error in filter(None, errors):
+            raise error
         if not (written and let_go and closed and len(asyncio.all_tasks()) == 1):
             # What still runs would keep the interpreter from its end.
             os._exit(self._report.code)

@@ -12,7 +12,7 @@ from agent_shell.journal import Restored
 from agent_shell.journal.sqlite.liveness import Liveness
 from agent_shell.journal.sqlite.reading import sound, waiting
 from agent_shell.journal.sqlite.schema import Damaged
-from agent_shell.journal.sqlite.tables import is_int, is_text, is_time, or_null
+from agent_shell.journal.sqlite.tables import is_int, is_number, is_text, is_time, or_null
 from agent_shell.records import record
 from agent_shell.state import FollowUp, State
 
@@ -20,6 +20,7 @@ __all__ = ["Lease", "let_go", "refuse", "send", "take"]
 
 
 _SESSION_ROW = (is_int, is_int, or_null(is_text), or_null(is_int), or_null(is_time))
+_CUT_OFF_ROW = (is_text, is_int, is_text, is_text)
 
 
 @record
@@ -107,19 +108,19 @@ def _restore(
     (total,) = c.execute(
         "SELECT count(*) FROM follow_ups WHERE session = ? AND state = 'queued'", (session,)
     ).fetchone()
-    (turns,) = c.execute(
-        "SELECT coalesce(max(number), 0) FROM turns WHERE session = ?", (session,)
-    ).fetchone()
+    last = c.execute("SELECT coalesce(max(number), 0) FROM turns WHERE session = ?", (session,))
+    ((turns,),) = sound(last, (is_int,))
     return Restored(queue, total - len(queue), turns, cut_off)
 
 
 def _cut_off(c: sqlite3.Connection, session: int, now: float) -> Exchange | None:
     """Marks the turn that was running as interrupted; its follow-up is the next again."""
     # What was to steer that turn can steer nothing any more: it comes right behind.
-    (first,) = c.execute(
+    least = c.execute(
         "SELECT coalesce(min(rank), 1.0) FROM follow_ups WHERE session = ? AND state = 'queued'",
         (session,),
-    ).fetchone()
+    )
+    ((first,),) = sound(least, (is_number,))
     steering = c.execute(
         "SELECT seq FROM follow_ups WHERE session = ? AND state = 'queued' AND rank IS NULL"
         " ORDER BY seq DESC",
@@ -128,12 +129,13 @@ def _cut_off(c: sqlite3.Connection, session: int, now: float) -> Exchange | None
     for (seq,) in steering:
         first -= 1.0
         c.execute("UPDATE follow_ups SET rank = ? WHERE seq = ?", (first, seq))
-    row = c.execute(
+    rows = c.execute(
         "SELECT f.id, t.number, f.text, t.answer FROM follow_ups f JOIN turns t"
         " ON t.session = f.session AND t.number = f.turn"
         " WHERE f.session = ? AND f.state = 'running'",
         (session,),
-    ).fetchone()
+    ).fetchmany(1)
+    row = next(sound(rows, _CUT_OFF_ROW), None)
     if row is None:
         return _cut_off_before(c, session)
     id, number, text, answer = row
@@ -150,13 +152,14 @@ def _cut_off(c: sqlite3.Connection, session: int, now: float) -> Exchange | None
 
 def _cut_off_before(c: sqlite3.Connection, session: int) -> Exchange | None:
     """The turn that an earlier owner found cut off and left as it was."""
-    row = c.execute(
+    rows = c.execute(
         "SELECT f.id, t.number, f.text, t.answer FROM turns t JOIN follow_ups f"
         " ON f.session = t.session AND f.id = t.follow_up AND f.turn = t.number"
         " WHERE t.session = ? AND t.state = 'interrupted' AND f.state = 'queued'"
         " AND t.number = (SELECT max(number) FROM turns WHERE session = t.session)",
         (session,),
-    ).fetchone()
+    ).fetchmany(1)
+    row = next(sound(rows, _CUT_OFF_ROW), None)
     if row is None:
         return None
     id, number, text, answer = row
