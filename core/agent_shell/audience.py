@@ -63,6 +63,8 @@ class Audience:
 
     def forget(self, id: str, waiter: asyncio.Future[Receipt]) -> None:
         """Nobody waits there any more."""
+        if waiter.done() and not waiter.cancelled():
+            waiter.exception()  # looked at, where who waited was told on another way
         waiting = self._receipts.get(id) if self._receipts else None
         if waiting and waiter in waiting:
             waiting.remove(waiter)

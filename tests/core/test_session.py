@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 
@@ -33,7 +34,8 @@ from agent_shell import (
     ToolResult,
     Usage,
 )
-from agent_shell.errors import SessionClosed
+from agent_shell.audience import Audience
+from agent_shell.errors import SessionClosed, SessionLost
 from agent_shell.events import (
     FollowUpAccepted,
     FollowUpRejected,
@@ -834,3 +836,16 @@ def test_a_turn_that_is_thrown_away_with_its_loop_says_nothing():
     )
     assert run.stdout == "[]\n"
     assert "GeneratorExit" not in run.stderr  # nor does it wait for anything
+
+
+async def test_who_is_told_otherwise_leaves_nothing_that_nobody_has_looked_at() -> None:
+    """A session can be lost while the receipt is looked up: who waits is told of it once."""
+    unseen: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context))
+    audience = Audience([])
+    waiter = audience.expect("a")
+    audience.disappoint(SessionLost("another process has it"))
+    audience.forget("a", waiter)
+    del waiter
+    gc.collect()
+    assert unseen == []
