@@ -17,7 +17,7 @@ from agent_shell.journal import Journal
 from agent_shell.journal.memory import MemoryJournal
 from agent_shell.observer import Observer
 from agent_shell.session import Session
-from agent_shell.state import Budget, FollowUp, Limits, OnFailure, SessionState
+from agent_shell.state import Budget, FollowUp, Limits, OnFailure, Phase, SessionState
 
 __all__ = ["Engine"]
 
@@ -77,10 +77,16 @@ class Engine:
         off is `Session.cut_off`, and its follow-up the head of the queue. Raises
         `SessionOwned` where another process has the session, and `JournalError`.
         """
-        while (under_way := self._under_way.get(key)) is not None:
-            await asyncio.wait([under_way])
-        if key in self._sessions:
-            return self._sessions[key]
+        while True:
+            if (under_way := self._under_way.get(key)) is not None:
+                await asyncio.wait([under_way])
+            elif (session := self._sessions.get(key)) is None:
+                break
+            elif session.phase is not Phase.CLOSED:
+                return session
+            else:
+                # Another process had taken it over; where that has let go of it, it is ours again.
+                await session.close()
         with self._alone(key):
             restored = await self.journal.open(key)
             session = self.session(key)

@@ -397,6 +397,13 @@ class TestOneOwner:
         entries = await other.entries("s")
         assert [(e.answer, e.turn) for e in entries] == [("a", 2)]
         await successor.close()
+        # Once the other has let go of it, who lost it can open it like anybody else.
+        again, same = await asyncio.gather(engine.open("s"), engine.open("s"))
+        assert again is same
+        assert (again.phase, session.phase) == (Phase.IDLE, Phase.CLOSED)
+        await again.submit("b", id="b")
+        (await agent.step(2)).finish("b")
+        assert (await again.receipt("b")).turn == 3
         await engine.close()
         await other.close()
         await journal.close()
