@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from agent_shell_cli.exits import Exit, UsageError
 from agent_shell_cli.options import StressOptions
 from agent_shell_cli.stress.flood import Flood
 from agent_shell_cli.stress.result import Result, result_of
+from support_scripted import environment
 
 CONTRACT = [
     "n",
@@ -247,3 +249,21 @@ def test_control_c_prints_what_was_measured_until_then():
     shell.expect(pexpect.EOF)
     shell.close()
     assert shell.exitstatus == Exit.INTERRUPTED
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its processes are ended without a word")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_termination_leaves_no_file(tmp_path: Path, number: signal.Signals):
+    """The journal of a flood that is terminated is deleted; what was measured is printed."""
+    shell = subprocess.Popen(
+        [sys.executable, "-m", "agent_shell_cli", "stress", "--n", "400000", "--json"],
+        stdout=subprocess.PIPE,
+        env=environment(TMPDIR=str(tmp_path)),
+    )
+    while not list(tmp_path.glob("agent-shell-stress-*/sessions.sqlite-wal")):
+        assert shell.poll() is None
+    shell.send_signal(number)
+    out, _ = shell.communicate()
+    assert shell.returncode == Exit.TERMINATED
+    assert json.loads(out)["cut_off"] == "interrupted"
+    assert list(tmp_path.iterdir()) == []

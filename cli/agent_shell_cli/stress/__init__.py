@@ -6,6 +6,9 @@ import asyncio
 import dataclasses
 import json
 import secrets
+import signal
+import sys
+from collections.abc import Coroutine
 
 from agent_shell_cli.exits import Exit, UsageError
 from agent_shell_cli.options import StressOptions
@@ -18,7 +21,7 @@ __all__ = ["run"]
 def run(options: StressOptions) -> int:
     """Runs one flood and prints what was measured; 0 only if all of it is as it must be.
 
-    Raises `UsageError`. Ctrl-C prints what was measured until then.
+    Raises `UsageError`. Ctrl-C and a termination print what was measured until then.
     """
     # Here, for `--json` without a terminal has no need of rich.
     from agent_shell_cli.stress import view
@@ -29,15 +32,28 @@ def run(options: StressOptions) -> int:
     flood = Flood(options)
     code = Exit.OK
     try:
-        asyncio.run(view.with_progress(flood))
+        asyncio.run(_to_its_end(view.with_progress(flood)))
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
+    except asyncio.CancelledError:
+        code = Exit.TERMINATED
     result = result_of(flood)
     if options.json:
         print(json.dumps(result.as_json()))
     else:
         view.show(result, options.color)
     return code or (Exit.OK if result.ok else Exit.INCOMPLETE)
+
+
+async def _to_its_end(flooding: Coroutine[object, object, None]) -> None:
+    """A termination cancels it, as Ctrl-C does: its file is to be deleted."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    if sys.platform != "win32":  # its loop can't be told of signals
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, task.cancel)
+    await flooding
 
 
 def _check(options: StressOptions) -> None:
