@@ -64,6 +64,16 @@ def main() -> None:
         sys.exit(1)
     except Exception as error:
         sys.exit(_failed(error))
+    finally:
+        _let_ctrl_c_end_it()
+
+
+def _let_ctrl_c_end_it() -> None:
+    """All is in order, and the interpreter ends: one Ctrl-C more would be a traceback in it."""
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _named(arguments: list[str]) -> str | None:

@@ -149,6 +149,23 @@ def test_a_closed_pipe_is_no_traceback() -> None:
 
 
 @pytest.mark.parametrize(
+    ("handler", "after"),
+    [("default_int_handler", "Handlers.SIG_DFL"), ("SIG_IGN", "Handlers.SIG_IGN")],
+)
+def test_a_ctrl_c_at_the_very_end_is_no_traceback(handler: str, after: str) -> None:
+    """While the interpreter ends, it ends at once; where Ctrl-C is ignored, it stays so."""
+    code = (
+        "import signal, sys; from agent_shell_cli.app import main\n"
+        f"signal.signal(signal.SIGINT, signal.{handler}); sys.argv[1:] = ['--version']\n"
+        "try: main()\nfinally: print(repr(signal.getsignal(signal.SIGINT)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+    )
+    assert after in ran.stdout
+
+
+@pytest.mark.parametrize(
     "arguments", [["schema"], ["--help"], ["stress", "--n", "10", "--journal", "memory"]]
 )
 def test_a_full_disk_is_no_internal_error(arguments: list[str]) -> None:
