@@ -72,7 +72,7 @@ class Frames(Renderer):
             output.keeps_cursor_hidden = grows
             if not grows:
                 self._room = 0
-                super().render(app, layout, is_done)
+                self._render_whole(app, layout, is_done)
                 return
             if not self._bracketed_paste_enabled:  # with the write that has taken it away
                 output.enable_bracketed_paste()
@@ -84,6 +84,19 @@ class Frames(Renderer):
                 self._mark()
             self._cursor_pos = Point(0, 0)
             self._at_top = True
+
+    def _render_whole(self, app: Application[Any], layout: Layout, is_done: bool) -> None:
+        """Draws what has changed; all of it, where a row has become shorter.
+
+        What is erased at the end of a row, tmux takes for blanks that belong to it, and
+        wraps them when it narrows. Only a row that is erased from its first cell has none.
+        """
+        output = self._frame_output
+        output.shortened = False
+        super().render(app, layout, is_done)
+        if output.shortened and output.reflows and not is_done:
+            self._last_screen = None
+            super().render(app, layout)
 
     def reset(self, _scroll: bool = False, leave_alternate_screen: bool = True) -> None:
         """Forgets the frame; what comes next begins where the cursor is."""

@@ -15,7 +15,7 @@ from agent_shell_cli.repl.painting import named
 from agent_shell_cli.repl.router import LASTING
 from agent_shell_cli.repl.rows import Line, cut, rows
 from agent_shell_cli.repl.tooling import folded_end
-from agent_shell_cli.repl.view import Snapshot, View, tail_rows
+from agent_shell_cli.repl.view import Snapshot, View
 
 __all__ = ["REASONS", "elapsed", "live_lines", "waiting_line"]
 
@@ -61,7 +61,7 @@ def live_lines(
         asked += elsewhere_rows(now.asked_there, now.attached, look, width, room - kept)
     uses = _uses(view, look, width, max(0, room - kept - len(asked)), time)
     room = max(0, room - len(asked) - len(uses))
-    tail = rows(view.tail, width)[-min(tail_rows(width), room) :] if view.tail and room else []
+    tail = rows(view.tail, width)[-min(view.tail_rows(width), room) :] if view.tail and room else []
     room -= len(tail)
     beside = _beside(view, look, width, room)
     room -= len(beside)
@@ -80,7 +80,7 @@ def _beside(view: View, look: Look, width: int, room: int) -> list[Line]:
     for beside in islice(view.beside, _BESIDE):
         if not beside.headed:
             lines.append(cut(f"beside: {printable_line(beside.question)}", width, look.ellipsis))
-        most = tail_rows(width) if beside is view.aloud else _BESIDE_ROWS
+        most = view.tail_rows(width) if beside is view.aloud else _BESIDE_ROWS
         if tail := beside.answer.tail[-_BESIDE_CHARS:].strip("\n"):
             lines += rows(tail, width)[-most:]
     return [("class:quiet", line) for line in lines[: max(0, room)]]

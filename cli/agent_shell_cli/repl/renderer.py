@@ -49,6 +49,8 @@ class Renderer:
         self._live: StyleAndTextTuples = []
         self._sign: StyleAndTextTuples = []
         self._app.after_render += self._remember
+        if isinstance(self._terminal.output, FrameOutput) and self._terminal.output.reflows:
+            view.above = 0  # that are known
 
     @property
     def width(self) -> int:
@@ -113,6 +115,7 @@ class Renderer:
         rows = [row for block in blocks for row in painted(block, self._look, width)]
         if not rows:
             return
+        self._view.above += len(rows)
         if self._terminal.linear:
             rows.insert(0, [])  # ends the line that the input stands on
         print_formatted_text(

@@ -55,12 +55,14 @@ _SAVE, _RESTORE = "\x1b7", "\x1b8"
 class FrameOutput(Vt100_Output):
     """An output that can keep a whole frame back, and that outlives its terminal.
 
-    `on_gone` is called once, when the terminal cannot be written to any more.
+    `on_gone` is called once, when the terminal cannot be written to any more. `shortened`
+    says that the end of a row was erased, since it was last set to false.
     """
 
     on_gone: Callable[[], None] | None = None
     reflows = False
     keeps_cursor_hidden = False
+    shortened = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "enable_cpr": False})
@@ -115,6 +117,11 @@ class FrameOutput(Vt100_Output):
         finally:
             self._row = None
             self.write_raw(_RESTORE)
+
+    def erase_end_of_line(self) -> None:
+        """Erases the rest of a row."""
+        self.shortened = True
+        super().erase_end_of_line()
 
     def erase_down(self) -> None:
         """Erases to the end of the screen, of which tmux keeps no copy.

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import field
 
@@ -49,6 +50,8 @@ __all__ = [
 _TAIL_ROWS = 6
 # And in all so many cells: it has to fit on the screen still where that is made narrow.
 _TAIL_CELLS = 480
+# As narrow as people make a window, in cells.
+_NARROW = 40
 
 
 class Kind(enum.Enum):
@@ -166,7 +169,8 @@ class View:
     wait; `status` is a line that stands; `raw` shows answers as they are written;
     `unanswered_text` is that of the last turn, where it was not answered, and `put_back`
     says that it waits to run again; `beside` are the questions that are being answered
-    beside the session; `uses` are those of tools; `asked` is a tool's question.
+    beside the session; `uses` are those of tools; `asked` is a tool's question; `above` is
+    how many rows stand above what grows, at least.
     """
 
     accepted: int = 0
@@ -186,6 +190,7 @@ class View:
     uses: Uses = field(default_factory=Uses)
     asked: Asked | None = None
     unmet: int = 0
+    above: int = 1 << 30
     steering: dict[str, str] = field(default_factory=dict[str, str])
     _open: dict[str, _Open] = field(default_factory=dict[str, _Open])
     _ready: list[Block] = field(default_factory=list[Block])
@@ -289,15 +294,25 @@ class View:
     def has_finished(self, width: int) -> bool:
         """Whether `take` would return anything."""
         growing = self.answer if self.aloud is None else self.aloud.answer
-        return bool(self._ready) or growing.has_finished(width, tail_rows(width))
+        return bool(self._ready) or growing.has_finished(width, self.tail_rows(width))
 
     def take(self, width: int) -> list[Block]:
         """What is finished and was not taken before, for rows of `width` cells."""
-        self._answered(self.answer.take(width, tail_rows(width)))
+        self._answered(self.answer.take(width, self.tail_rows(width)))
         if (aloud := self.aloud) is not None:
-            self._ready += aloud.blocks(aloud.answer.take(width, tail_rows(width)))
+            self._ready += aloud.blocks(aloud.answer.take(width, self.tail_rows(width)))
         taken, self._ready = self._ready, []
         return taken
+
+    def tail_rows(self, width: int) -> int:
+        """How many rows of `width` cells what still grows may take.
+
+        Where the terminal is made narrow it wraps them, and as many rows as that makes more
+        leave the screen at its top, also where there is room at the bottom. If the first
+        row that grows were among them it could not be drawn anew: it would stay there.
+        """
+        more = math.ceil(width / _NARROW) - 1
+        return min(tail_rows(width), max(1, self.above // more)) if more else tail_rows(width)
 
     @property
     def grows(self) -> bool:

@@ -221,3 +221,14 @@ def test_signs_have_plain_stand_ins() -> None:
     plain = Look.of(color=False, encoding="ascii")
     assert (plain.prompt + plain.cross + plain.steer + plain.pause + plain.ellipsis).isascii()
     assert plain.fit("a — b · c") == "a - b - c"
+
+
+def test_what_grows_takes_no_more_rows_than_those_above_it_can_make_up_for() -> None:
+    """Each row of 117 cells would be three where the window is made narrow, as people do."""
+    view = View()
+    assert view.tail_rows(117) == 4  # 480 cells in all
+    view.above = 5
+    assert view.tail_rows(117) == 2
+    view.above = 0
+    assert view.tail_rows(117) == 1
+    assert view.tail_rows(39) == 6

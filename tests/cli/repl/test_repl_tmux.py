@@ -1,0 +1,76 @@
+# ruff: noqa: RUF001 (the prompt sign is what is meant)
+"""A real tmux, which wraps what stands on it again when it gets another width."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from campaign.terminals import Tmux
+from support_repl import PATIENCE_S, ROOT
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux")
+
+
+@contextmanager
+def shell(folder: Path, *arguments: str) -> Iterator[Tmux]:
+    """The shell in a window of 24 by 120."""
+    environ = {
+        **{k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM", "TMUX")},
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "core"), str(ROOT / "cli")]),
+        "PYTHONUTF8": "1",
+        "AGENT_SHELL_DATA_DIR": str(folder),
+        "AGENT_SHELL_CONFIG_DIR": str(folder),
+    }
+    command = [sys.executable, "-m", "agent_shell_cli", "chat", *arguments]
+    tmux = Tmux(command, environ, 24, 120, folder)
+    try:
+        yield tmux
+    finally:
+        tmux.close()
+
+
+def until(terminal: Tmux, holds: Callable[[str], bool]) -> None:
+    """Waits for what the terminal has to be so."""
+    end = time.monotonic() + PATIENCE_S
+    while not holds(text := terminal.text()):
+        assert time.monotonic() < end, text
+
+
+def test_a_row_that_has_become_shorter_leaves_nothing_when_it_is_wrapped(tmp_path: Path) -> None:
+    """What stood in a row before is no part of it any more: the frame is found where it is."""
+    with shell(tmp_path, "-m", "echo") as terminal:
+        until(terminal, lambda text: "echo\n❯" in text)
+        terminal.type("some words\r")
+        until(terminal, lambda text: text.count("some words") == 2)
+        terminal.type(f"/export {'x' * 70}\r")
+        until(terminal, lambda text: "has to end in" in text)
+        terminal.type("draft")
+        until(terminal, lambda text: "has to end in" not in text and "❯ draft" in text)
+        for rows, columns in ((24, 50), (24, 120)):
+            terminal.resize(rows, columns)
+            terminal.rest(PATIENCE_S)
+            lines = [line.rstrip() for line in terminal.text().splitlines()]
+            shown = [line for line in lines if line][2:]
+            assert shown == ["❯ 1  some words", "some words", "echo", "❯ draft"]
+
+
+def test_an_answer_that_grows_on_an_empty_screen_stands_once_when_it_is_wrapped(
+    tmp_path: Path,
+) -> None:
+    """Tmux moves rows off the top for those that it wraps, also where the bottom is empty."""
+    words = [f"w{number:03}" for number in range(400)]
+    with shell(tmp_path, "-m", "echo:100", " ".join(words)) as terminal:
+        until(terminal, lambda text: words[85] in text)
+        terminal.resize(40, 41)
+        until(terminal, lambda text: words[-1] in text)
+        terminal.rest(PATIENCE_S)
+        answer = terminal.text().partition("…")[2].split()
+        assert [word for word in answer if word in words] == words
