@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from agent_shell import JournalError, MemoryJournal
+from agent_shell.paths import expanded
 from agent_shell_cli.config import configuration
 from agent_shell_cli.exits import UsageError
 
@@ -23,7 +24,7 @@ DATA_VARIABLE = "AGENT_SHELL_DATA_DIR"
 def data_dir() -> Path:
     """The folder for what outlives the program; `AGENT_SHELL_DATA_DIR` overrides it."""
     folder = os.environ.get(DATA_VARIABLE) or platformdirs.user_data_dir("agent-shell")
-    return Path(folder).expanduser()
+    return expanded(folder)
 
 
 def journal_path(named: str | None) -> Path:
@@ -40,7 +41,7 @@ def journal_path(named: str | None) -> Path:
         return data_dir() / "sessions.sqlite"
     if not named.strip() or "\0" in named:
         raise UsageError("--journal is empty or no path; give it a file, or leave it out")
-    path = Path(named).expanduser()
+    path = expanded(named)
     if path.is_dir():
         raise UsageError(f"--journal {named} is a folder; name a file in it")
     return path

@@ -14,6 +14,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from agent_shell.paths import expanded
 from agent_shell.records import frozen, record
 from agent_shell_cli.config.places import Places, places
 from agent_shell_cli.config.settings import KEYS, Key, Settings
@@ -148,7 +149,7 @@ class _File:
 
     def _take(self, key: Key, value: Any) -> None:
         if key.name == "journal" and value != "memory":
-            value = os.fspath(self.path.parent / Path(value).expanduser())
+            value = os.fspath(self.path.parent / expanded(value))
         self.values[key.name] = _tuple(value) if isinstance(value, list) else value
         self.sources[key.name] = self._at(key.name)
 

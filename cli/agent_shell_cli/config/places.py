@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from agent_shell.paths import expanded
 from agent_shell.records import frozen
 
 __all__ = ["CONFIG_VARIABLE", "Places", "places"]
@@ -55,7 +56,7 @@ def places(folder: Path | None = None, environment: Mapping[str, str] = os.envir
 def _user(environment: Mapping[str, str]) -> Path:
     named = environment.get(CONFIG_VARIABLE)
     if named:
-        return Path(named).expanduser()
+        return expanded(named)
     import platformdirs  # looks for the folder in files and a registry, on some platforms
 
     return Path(platformdirs.user_config_dir("agent-shell"))

@@ -15,6 +15,7 @@ from agent_shell import AgentShellError, FollowUp, Journal, State
 from agent_shell.errors import reason_of
 from agent_shell.events import Receipt, TurnEnded
 from agent_shell.journal.sqlite import SqliteJournal, catalog
+from agent_shell.paths import expanded
 from agent_shell_cli.config import listing as config_listing
 from agent_shell_cli.config import load
 from agent_shell_cli.counting import counted
@@ -284,7 +285,7 @@ def _exported(journal: Path, key: str, named: str) -> str:
     """Writes the session to the file that is named; what came of it."""
     from agent_shell_cli.sessions.exporting import export
 
-    path = Path(named or re.sub(r"[^\w.-]+", "-", f"{key}.md")).expanduser()
+    path = expanded(named or re.sub(r"[^\w.-]+", "-", f"{key}.md"))
     form = _FORMS.get(path.suffix.lower())
     if form is None:
         return f"{path} has to end in .md, .html or .json"

@@ -12,6 +12,7 @@ from pathlib import Path
 from agent_shell import Entry
 from agent_shell.agents.provider.steps import Said, Steered, Step, Used
 from agent_shell.journal.sqlite import catalog
+from agent_shell.paths import expanded
 from agent_shell_cli.exits import UsageError
 from agent_shell_cli.printable import printable, printable_line
 from agent_shell_cli.sessions.document import Document, document_of, read, title_of
@@ -35,7 +36,7 @@ def export(path: Path, name: str, form: str, output: str | None) -> None:
     if output is None:
         write(text.rstrip("\n"))
     else:
-        _save(Path(output).expanduser(), text)
+        _save(expanded(output), text)
 
 
 def _save(path: Path, text: str) -> None:

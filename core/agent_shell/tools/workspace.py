@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from agent_shell.paths import expanded
 from agent_shell.records import frozen
 from agent_shell.tools.base import ToolError
 from agent_shell.tools.sensitive import decides_what_runs, may_hold_secrets
@@ -111,7 +112,7 @@ class Workspace:
             raise ToolError("a path is a text of at least one letter, and has no NUL in it")
         wanted = Path(path)
         if path == "~" or path.startswith("~/"):
-            wanted = wanted.expanduser()
+            wanted = expanded(wanted)
         try:
             real = (self.root / wanted).resolve()
         except (OSError, RuntimeError) as error:  # a loop of links

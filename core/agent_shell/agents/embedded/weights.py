@@ -29,6 +29,7 @@ from agent_shell.agents.base import Progress
 from agent_shell.agents.embedded.download import WAYS_OUT, FetchStopped, download
 from agent_shell.agents.embedded.lock import file_lock
 from agent_shell.errors import ModelUnreachable
+from agent_shell.paths import expanded
 
 __all__ = [
     "CACHE_VARIABLE",
@@ -91,7 +92,7 @@ def find_weights(pin: Pin = SMOLLM2) -> Path | None:
     Raises `ModelUnreachable` if `AGENT_SHELL_MODEL_PATH` names no GGUF file.
     """
     if named := os.environ.get(MODEL_VARIABLE):
-        return _named_model(Path(named).expanduser())
+        return _named_model(expanded(named))
     path = cache_folder() / pin.file_name
     try:
         seal = _seal(path, pin)
