@@ -100,62 +100,26 @@ __all__ = [
     "Usage",
 ]
 
-# Where each is. A module is loaded when one of its names is first asked for: a program
-# that starts, and one that only uses the parts, need few of them.
-_HOMES = {
-    "agents.base": (
-        "Agent",
-        "AgentEvent",
-        "Delta",
-        "Exchange",
-        "Messages",
-        "Notice",
-        "ToolCall",
-        "ToolResult",
-        "Turn",
-        "Usage",
-    ),
-    "agents.echo": ("EchoAgent", "Misbehaviour"),
-    "engine": ("Engine",),
-    "errors": (
-        "AgentError",
-        "AgentShellError",
-        "BudgetSpent",
-        "IdConflict",
-        "InvalidText",
-        "JournalError",
-        "ModelUnreachable",
-        "ModelUnusable",
-        "NotWaiting",
-        "QueueFull",
-        "RateLimited",
-        "Refused",
-        "TooLarge",
-        "UnknownModel",
-    ),
-    "journal": ("Entry", "Journal"),
-    "journal.memory": ("MemoryJournal",),
-    "observer": ("Observer",),
-    "session": ("Session",),
-    "state": (
-        "Budget",
-        "FollowUp",
-        "Hold",
-        "HoldReason",
-        "Lane",
-        "Limits",
-        "OnFailure",
-        "Phase",
-        "State",
-    ),
-}
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
+# Where they are, those first that need the fewest others. A module is loaded when one of its
+# names is first asked for: a program that starts, or uses a part alone, needs few of them.
+_MODULES = (
+    "errors",
+    "state",
+    "agents.base",
+    "observer",
+    "journal",
+    "journal.memory",
+    "agents.echo",
+    "session",
+    "engine",
+)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    modules = (importlib.import_module(f"{__name__}.{module}") for module in _MODULES)
+    value = next(getattr(module, name) for module in modules if name in module.__all__)
     globals()[name] = value  # from here on it is found without this
     return value
 
