@@ -61,8 +61,8 @@ async def left_waiting(journal: str, *texts: str) -> None:
     await kept.close()
 
 
-def cut_off(journal: str) -> None:
-    """Kills the program in the middle of a turn, with one follow-up behind it."""
+def in_a_turn(journal: str) -> subprocess.Popen[bytes]:
+    """The program in the middle of a turn, with one follow-up behind it."""
     shell = start("chat", "-m", "echo:50", "-s", "k", "--journal", journal)
     assert shell.stdin is not None
     assert shell.stdout is not None
@@ -71,6 +71,12 @@ def cut_off(journal: str) -> None:
     assert os.read(shell.stdout.fileno(), 100).startswith(b"one")
     while "second" not in [text for text, _, _ in states(journal, "k")]:
         pass
+    return shell
+
+
+def cut_off(journal: str) -> None:
+    """Kills the program in the middle of a turn, with one follow-up behind it."""
+    shell = in_a_turn(journal)
     shell.kill()
     shell.communicate()
 
@@ -292,14 +298,7 @@ def test_a_session_that_is_open_elsewhere_is_refused(journal: str) -> None:
 
 async def test_a_session_that_another_took_over_is_said(journal: str) -> None:
     """A stopped process that comes back says what it has lost: its turn and its queue."""
-    shell = start("chat", "-m", "echo:50", "-s", "k", "--journal", journal)
-    assert shell.stdin is not None
-    assert shell.stdout is not None
-    shell.stdin.write(b"one " * 1000 + b"\nsecond\n")
-    shell.stdin.flush()
-    assert os.read(shell.stdout.fileno(), 100).startswith(b"one")
-    while "second" not in [text for text, _, _ in states(journal, "k")]:
-        pass
+    shell = in_a_turn(journal)
     shell.send_signal(signal.SIGSTOP)
     kept = SqliteJournal(journal)
     taken = None
