@@ -50,9 +50,8 @@ class ChatOptions:
 
     `on_failure`, `interrupted` and `approve` are `None` where the mode decides; `journal` is
     what `--journal` names, `None` for the default file; `session` is a key, "" for a new
-    session; `settings`
-    are those of the configuration, under what the command line says; `places` has the
-    folders of custom commands, `None` for none.
+    session; `settings` are those of the configuration, under what the command line says;
+    `places` has the folders of custom commands, `None` for none.
     """
 
     prompt: str | None

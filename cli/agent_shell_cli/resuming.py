@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_shell import AgentShellError
+from agent_shell_cli.counting import counted
 from agent_shell_cli.exits import UsageError
 from agent_shell_cli.journals import journal_path
 from agent_shell_cli.options import ChatOptions
@@ -34,7 +35,7 @@ _ELSEWHERE = "'agent-shell sessions list' shows all that there are"
 def session_key(
     session: str | None, *, continue_: bool, resume: str | None, journal: str | None
 ) -> str:
-    """The key of the session that is meant: by one of the three.
+    """The key of the session that `--continue` or `--resume` means; the other two are not given.
 
     `resume` is the beginning of a key, or `CHOOSE`; `journal` is what `--journal`
     names. Raises `UsageError` where several are asked for or there is none, and
@@ -44,8 +45,6 @@ def session_key(
         raise UsageError(
             "--session, --continue and --resume each say which session to use: give one of them"
         )
-    if session is not None:
-        return session
     if resume is None:
         return last_key(_summaries(journal_path(journal)), working_folder())
     return _chosen(journal_path(journal)) if resume == CHOOSE else _found(resume, journal)
@@ -150,7 +149,7 @@ def _keys(journal: str | None) -> set[str]:
 
 def _described(session: Summary) -> str:
     used = time.strftime("%Y-%m-%d", time.localtime(session.used_at))
-    counts = f"{session.turns:,} turn{'' if session.turns == 1 else 's'}"
+    counts = counted(session.turns, "turn")
     if session.waiting:
         counts += f", {session.waiting:,} waiting"
     when = ago(time.time() - session.used_at) or used

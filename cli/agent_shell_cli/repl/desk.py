@@ -34,6 +34,7 @@ from agent_shell_cli.repl.switch import Switch
 from agent_shell_cli.repl.view import Beside, View
 from agent_shell_cli.resuming import new_key
 from agent_shell_cli.verbs import Verb, help_text, keys_text
+from agent_shell_cli.workbench import working_folder
 
 __all__ = ["Desk"]
 
@@ -70,7 +71,7 @@ class Desk:
         self._write = write
         self._width = width
         self._spending = Spending()
-        self._folder = _folder()
+        self._folder = working_folder().name
         self._asking = set[asyncio.Task[Any] | None]()
         self.custom = CustomCommands(options.places)
         self._answers: deque[tuple[int, str]] = deque(maxlen=_ANSWERS)
@@ -271,14 +272,6 @@ class Desk:
         if not isinstance(self._journal, SqliteJournal):
             raise AgentShellError("this session is in memory alone; --journal names a file")
         return self._journal
-
-
-def _folder() -> str:
-    """The name of the working directory; "" where it was removed."""
-    try:
-        return Path.cwd().name
-    except OSError:
-        return ""
 
 
 def _exported(journal: Path, key: str, named: str) -> str:

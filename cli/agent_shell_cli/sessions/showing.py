@@ -10,6 +10,7 @@ from agent_shell import Entry, Phase, State
 from agent_shell.agents.provider.steps import Said, Steered, Step, Used
 from agent_shell.events import Receipt
 from agent_shell.journal.sqlite import catalog
+from agent_shell_cli.counting import counted
 from agent_shell_cli.printable import printable_line
 from agent_shell_cli.sessions.document import Document, document_of, read, title_of
 from agent_shell_cli.sessions.finding import find, require_file
@@ -74,7 +75,7 @@ def _standing(document: Document) -> str:
     if status.owner is not None:
         stopped = ", which is stopped" if status.owner.stopped else ""
         parts.append(f"open in process {status.owner.pid}{stopped}")
-    parts.append(f"{document.turns:,} turn{'' if document.turns == 1 else 's'}")
+    parts.append(counted(document.turns, "turn"))
     used = max((e.accepted_at for e in document.entries), default=status.created_at)
     parts.append(f"last used {ago(time.time() - used) or iso(used)}")
     return " · ".join(parts)
