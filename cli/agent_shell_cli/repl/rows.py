@@ -2,6 +2,12 @@
 
 Terminals disagree about emoji sequences, so a character takes as many cells here
 as it takes on any of them: a row may be short, it is never too long.
+
+A row ends before a wide sign that would stand far to the right. Where tmux (3.3 to 3.7)
+joins rows that it had wrapped in three or more, and the last begins with a wide sign for
+which one cell is left, it takes them for two lines and puts the cursor a line too high:
+what is drawn there next would erase a row that is finished. Rows that end earlier are
+wrapped in two at most, in any window of 40 columns or more.
 """
 
 from __future__ import annotations
@@ -20,6 +26,8 @@ Row = list[tuple[str, str]]
 # Behind which an address, a path or a tag can be cut with no word of it in two.
 _MARKS = frozenset("/.-_?&=:,;#>")
 _JOINER = "\u200d"
+# No wide sign stands behind so many cells: 78, less what lists and quotes put before a row.
+_WIDE_CELLS = 70
 # Asks for the picture of the character before it, which may be twice as wide.
 _PICTURE = "\ufe0f"
 
@@ -112,8 +120,10 @@ def _fitting(line: str, start: int, width: int, at_least: int = 1) -> int:
     """How many characters from `start` on fit into `width` cells."""
     taken = 0
     for place in range(start, len(line)):
-        taken += _width(line[place])
-        if taken > width:
+        char = line[place]
+        taken += _width(char)
+        is_wide = char == _PICTURE or get_cwidth(char) > 1
+        if taken > (min(width, _WIDE_CELLS) if is_wide else width):
             whole = _before_sequence(line, start, place)
             return max(at_least, (whole if whole > start else place) - start)
     return len(line) - start

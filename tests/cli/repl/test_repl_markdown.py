@@ -253,6 +253,13 @@ def test_rows_break_between_words() -> None:
     assert rows("abcdefgh", 3) == ["abc", "def", "gh"]
 
 
+@given(st.text(alphabet="ab ,日\u0301", min_size=80, max_size=300), st.integers(60, 200))
+def test_no_wide_sign_stands_far_to_the_right(text: str, width: int) -> None:
+    """Tmux loses its place where it wraps them in more than two rows of 40 cells."""
+    for row in rows(text, width):
+        assert cells(row[: row.rfind("日") + 1]) <= 70
+
+
 @pytest.mark.parametrize("sign", ["👍🏽", "🇩🇪", "⚠️", "👨\u200d👩\u200d👧", "e\u0301", "각"])
 def test_signs_are_not_cut(sign: str) -> None:
     """A sign of several characters stays in one row, and fits on every terminal."""

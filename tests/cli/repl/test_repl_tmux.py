@@ -74,3 +74,18 @@ def test_an_answer_that_grows_on_an_empty_screen_stands_once_when_it_is_wrapped(
         terminal.rest(PATIENCE_S)
         answer = terminal.text().partition("…")[2].split()
         assert [word for word in answer if word in words] == words
+
+
+def test_a_row_of_wide_signs_stays_one_line_when_it_is_wrapped_and_joined(tmp_path: Path) -> None:
+    """Tmux would take it for two, put the cursor a line too high, and have it erased."""
+    signs = "".join(chr(0x4E00 + number) for number in range(99))
+    with shell(tmp_path, "-m", "echo") as terminal:
+        terminal.resize(24, 200)
+        until(terminal, lambda text: "echo\n❯" in text)
+        terminal.type(f"{signs}\r")
+        until(terminal, lambda text: signs[-1] in text)
+        terminal.rest(PATIENCE_S)
+        for rows, columns in ((24, 67), (24, 133), (24, 67)):
+            terminal.resize(rows, columns)
+            terminal.rest(PATIENCE_S)
+        assert signs in "".join(terminal.text().split())
