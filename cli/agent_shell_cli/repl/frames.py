@@ -51,16 +51,24 @@ class Measured(HSplit):
 
 
 class Frames(Renderer):
-    """prompt_toolkit's renderer for `app`; `grows` says whether an answer does."""
+    """prompt_toolkit's renderer for `app`; `grows` says whether an answer does.
+
+    `cleared` is called when the screen has been cleared.
+    """
 
     def __init__(
-        self, app: Application[Any], output: FrameOutput, grows: Callable[[], bool]
+        self,
+        app: Application[Any],
+        output: FrameOutput,
+        grows: Callable[[], bool],
+        cleared: Callable[[], None],
     ) -> None:
         self._at_top = False
         self._room = 0  # rows of the screen that the frame has
         super().__init__(app.renderer.style, output)
         self._frame_output = output
         self._grows = grows
+        self._cleared = cleared
 
     def render(self, app: Application[Any], layout: Layout, is_done: bool = False) -> None:
         """Draws a frame, or what has changed in it, in one write."""
@@ -105,6 +113,11 @@ class Frames(Renderer):
         if isinstance(self.output, FrameOutput):
             self.output.keeps_cursor_hidden = False
         super().reset(_scroll, leave_alternate_screen)
+
+    def clear(self) -> None:
+        """Clears the screen; the frame begins at its top."""
+        super().clear()
+        self._cleared()
 
     def _go_to_top(self) -> None:
         """Goes to the first cell of the frame, if the cursor is not there."""

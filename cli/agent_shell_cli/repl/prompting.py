@@ -207,7 +207,7 @@ class Prompt:
         layout = session.app.layout
         layout.container = Measured([ConditionalContainer(live, there), layout.container])
         if isinstance(terminal.output, FrameOutput):
-            session.app.renderer = Frames(session.app, terminal.output, self._grows)
+            session.app.renderer = Frames(session.app, terminal.output, self._grows, self._cleared)
         return session
 
     def _tell(self, problem: str) -> None:
@@ -223,6 +223,10 @@ class Prompt:
 
     def _grows(self) -> bool:
         return self._renderer is not None and self._renderer.grows
+
+    def _cleared(self) -> None:
+        if self._renderer is not None:
+            self._renderer.cleared()
 
 
 def _unheard(_: Exit) -> None:

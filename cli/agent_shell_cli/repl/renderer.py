@@ -49,8 +49,7 @@ class Renderer:
         self._live: StyleAndTextTuples = []
         self._sign: StyleAndTextTuples = []
         self._app.after_render += self._remember
-        if isinstance(self._terminal.output, FrameOutput) and self._terminal.output.reflows:
-            view.above = 0  # that are known
+        self.cleared()
 
     @property
     def width(self) -> int:
@@ -66,6 +65,12 @@ class Renderer:
     def grows(self) -> bool:
         """Whether an answer grows above the input."""
         return self._view.grows
+
+    def cleared(self) -> None:
+        """No row is known to stand above the frame, where that matters."""
+        if isinstance(self._terminal.output, FrameOutput) and self._terminal.output.reflows:
+            self._view.above = 0
+        self.touch()
 
     def touch(self) -> None:
         """The view or the session has changed."""

@@ -62,13 +62,18 @@ def test_a_row_that_has_become_shorter_leaves_nothing_when_it_is_wrapped(tmp_pat
             assert shown == ["❯ 1  some words", "some words", "echo", "❯ draft"]
 
 
+@pytest.mark.parametrize("cleared", [False, True])
 def test_an_answer_that_grows_on_an_empty_screen_stands_once_when_it_is_wrapped(
-    tmp_path: Path,
+    tmp_path: Path, cleared: bool
 ) -> None:
     """Tmux moves rows off the top for those that it wraps, also where the bottom is empty."""
     words = [f"w{number:03}" for number in range(400)]
     with shell(tmp_path, "-m", "echo:100", " ".join(words)) as terminal:
         until(terminal, lambda text: words[85] in text)
+        if cleared:
+            until(terminal, lambda text: words[160] in text)
+            terminal.type("\x0c")
+            until(terminal, lambda text: words[200] in text)
         terminal.resize(40, 41)
         until(terminal, lambda text: words[-1] in text)
         terminal.rest(PATIENCE_S)
