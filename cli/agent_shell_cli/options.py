@@ -85,3 +85,5 @@ class StressOptions:
     json: bool
     color: bool | None
     debug: bool
+    compare: bool = False
+    report: str | None = None

@@ -31,6 +31,18 @@ _Chaos = Annotated[
 ]
 _Seed = Annotated[int | None, typer.Option(help="Makes --chaos repeatable.")]
 
+_Compare = Annotated[
+    bool,
+    typer.Option(
+        "--compare",
+        help="Beside it: the recursive drain, run until it dies, and a bare chain of tasks.",
+    ),
+]
+_Report = Annotated[
+    str | None,
+    typer.Option("--report", metavar="FILE.html", help="Write a page with the figures and plots."),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Gives the program this command."""
@@ -45,6 +57,8 @@ def _stress(
     queue_limit: _QueueLimit = None,
     chaos: _Chaos = False,
     seed: _Seed = None,
+    compare: _Compare = False,
+    report: _Report = None,
     json_: Json = False,
     color: Color = None,
     debug: Debug = False,
@@ -55,7 +69,18 @@ def _stress(
     """
     color = colored(color)
     options = StressOptions(
-        n, sessions, journal, producers, queue_limit, chaos, seed, json_, color, debug
+        n,
+        sessions,
+        journal,
+        producers,
+        queue_limit,
+        chaos,
+        seed,
+        json_,
+        color,
+        debug,
+        compare,
+        report,
     )
     with importing():
         from agent_shell_cli.stress import run

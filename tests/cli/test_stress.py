@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pexpect
 import pytest
@@ -17,10 +16,10 @@ from agent_shell import EchoAgent, Engine
 from agent_shell.journal.sqlite import SqliteJournal
 from agent_shell_cli import stress
 from agent_shell_cli.exits import Exit, UsageError
-from agent_shell_cli.options import StressOptions
 from agent_shell_cli.stress.flood import Flood
 from agent_shell_cli.stress.result import Result, result_of
 from support_scripted import environment
+from support_stress import flooded, options, program
 
 CONTRACT = [
     "n",
@@ -55,28 +54,6 @@ CONTRACT = [
 ]
 
 
-def options(**changes: Any) -> StressOptions:
-    settings: dict[str, Any] = {
-        "n": 200,
-        "sessions": 1,
-        "journal": "memory",
-        "producers": 4,
-        "queue_limit": None,
-        "chaos": False,
-        "seed": None,
-        "json": True,
-        "color": None,
-        "debug": False,
-    }
-    return StressOptions(**{**settings, **changes})
-
-
-async def flooded(**changes: Any) -> Result:
-    flood = Flood(options(**changes))
-    await flood.run()
-    return result_of(flood)
-
-
 def ended(result: Result) -> int:
     """How many receipts there are, of all states."""
     return (
@@ -86,17 +63,6 @@ def ended(result: Result) -> int:
         + result.withdrawn
         + result.merged
         + result.steered
-    )
-
-
-def program(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "agent_shell_cli", "stress", *arguments],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        timeout=120,
     )
 
 

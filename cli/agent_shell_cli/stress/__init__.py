@@ -12,6 +12,8 @@ from collections.abc import Coroutine
 
 from agent_shell_cli.exits import Exit, UsageError
 from agent_shell_cli.options import StressOptions
+from agent_shell_cli.stress.baseline import Baseline
+from agent_shell_cli.stress.compare import compared
 from agent_shell_cli.stress.flood import Flood
 from agent_shell_cli.stress.result import result_of
 
@@ -24,24 +26,33 @@ def run(options: StressOptions) -> int:
     Raises `UsageError`. Ctrl-C and a termination print what was measured until then.
     """
     # Here, for `--json` without a terminal has no need of rich.
-    from agent_shell_cli.stress import view
+    from agent_shell_cli.stress import report, view
 
     _check(options)
+    place = None if options.report is None else report.place_of(options.report)
     if options.chaos and options.seed is None:
         options = dataclasses.replace(options, seed=secrets.randbelow(1 << 32))
-    flood = Flood(options)
+    flood, baselines = Flood(options), list[Baseline]()
     code = Exit.OK
+
+    async def measure() -> None:
+        await view.with_progress(flood)
+        if options.compare:
+            baselines.extend(await compared(options.n))
+
     try:
-        asyncio.run(_to_its_end(view.with_progress(flood)))
+        asyncio.run(_to_its_end(measure()))
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
     except asyncio.CancelledError:
         code = Exit.TERMINATED
     result = result_of(flood)
     if options.json:
-        print(json.dumps(result.as_json()))
+        print(json.dumps(report.as_json(result, baselines)))
     else:
-        view.show(result, options.color)
+        view.show(result, baselines, options.color)
+    if place is not None:
+        report.write(place, report.page(result, baselines))
     return code or (Exit.OK if result.ok else Exit.INCOMPLETE)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from collections.abc import Iterable
 
-__all__ = ["peak_mib", "rss_mib"]
+__all__ = ["peak_mib", "peak_since", "rss_mib"]
 
 _MIB = 1 << 20
 
@@ -35,3 +36,16 @@ def peak_mib() -> float | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / _MIB if sys.platform == "darwin" else peak / 1024
+
+
+def peak_since(before: float | None, seen: Iterable[float | None]) -> float | None:
+    """The most memory of a run that began when the process's peak was `before`.
+
+    That peak counts only if the run has raised it (a process begins with that of the one
+    that started it); else it is the most that was `seen`.
+    """
+    peak = peak_mib()
+    told = [figure for figure in seen if figure is not None]
+    if peak is not None and before is not None and peak > before:
+        told.append(peak)
+    return max(told, default=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["Point", "columns_of", "plot"]
+__all__ = ["Point", "columns_of", "plot", "short"]
 
 Point = tuple[float, float]
 
@@ -44,7 +44,7 @@ def plot(
     steps = len(glyphs) - 1
     levels = [round((figure or 0.0) / top * height * steps) if top > 0 else 0 for figure in columns]
     labels = [""] * height
-    labels[0], labels[-1] = _short(top), "0"
+    labels[0], labels[-1] = short(top), "0"
     margin = max(len(label) for label in labels)
     bar, corner, line = ("|", "+", "-") if ascii_only else ("┤", "└", "─")
     rows = [
@@ -54,7 +54,7 @@ def plot(
         )
         for row, label in enumerate(labels)
     ]
-    first, last = (_short(points[0][0]), _short(points[-1][0])) if points else ("", "")
+    first, last = (short(points[0][0]), short(points[-1][0])) if points else ("", "")
     indent = " " * margin
     return [
         *(row.rstrip() for row in rows),
@@ -63,7 +63,8 @@ def plot(
     ]
 
 
-def _short(figure: float) -> str:
+def short(figure: float) -> str:
+    """A figure in a few characters, as on an axis."""
     if figure >= 1_000_000:
         return f"{figure / 1_000_000:.3g}M"
     if figure >= 10_000:

@@ -211,10 +211,6 @@ def _times(flood: Flood) -> dict[str, Any]:
 
 def _memory(flood: Flood) -> dict[str, Any]:
     start, end = flood.rss_mib
-    peak, before = memory.peak_mib(), flood.peak_before_mib
     seen = [start, end, *(sample.rss_mib for sample in flood.meter.samples)]
-    # The process's own peak counts only if this run has raised it.
-    if peak is not None and before is not None and peak > before:
-        seen.append(peak)
-    told = [figure for figure in seen if figure is not None]
-    return {"rss_start_mib": start, "rss_end_mib": end, "rss_peak_mib": max(told, default=None)}
+    peak = memory.peak_since(flood.peak_before_mib, seen)
+    return {"rss_start_mib": start, "rss_end_mib": end, "rss_peak_mib": peak}
