@@ -9,9 +9,7 @@ import errno
 import itertools
 import os
 import sys
-import traceback
 from collections.abc import Iterator
-from typing import TextIO
 
 from agent_shell_cli.starting import importing
 
@@ -101,8 +99,10 @@ def _failed(error: Exception) -> int:
 def _say(text: str) -> None:
     from agent_shell_cli.printable import printable
 
-    stderr: TextIO | None = sys.stderr  # None where the parent closed it
-    if stderr is not None:
+    stderr = sys.stderr
+    if stderr is not None:  # as it is where the parent closed it
         if "--debug" in sys.argv:
+            import traceback
+
             traceback.print_exc()
         print(f"agent-shell: {printable(text)}", file=stderr)
