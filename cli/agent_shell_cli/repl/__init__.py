@@ -19,8 +19,8 @@ from agent_shell_cli.exits import Exit
 from agent_shell_cli.options import ChatOptions, OnFailed, OnInterrupted
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.prompting import Prompt
-from agent_shell_cli.repl.signals import ending_signals
 from agent_shell_cli.repl.terminal import FrameOutput, Terminal
+from agent_shell_cli.signals import terminations
 from agent_shell_cli.starting import importing
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ async def _serve(options: ChatOptions, model: Model | None, terminal: Terminal, 
     folder = _history_folder if options.settings.history else None
     prompt = Prompt(terminal, look, folder, options.settings, end)
     try:
-        with ending_signals(lambda: end(Exit.TERMINATED)):
+        with terminations(lambda _: end(Exit.TERMINATED)):
             async with prompt:
                 with importing():
                     from agent_shell_cli.repl.opening import open_all

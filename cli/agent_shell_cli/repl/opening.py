@@ -17,9 +17,9 @@ from agent_shell_cli.repl.dispatch import Dispatch
 from agent_shell_cli.repl.prompting import Prompt
 from agent_shell_cli.repl.questions import Questions
 from agent_shell_cli.repl.shell import Opened, Shell
-from agent_shell_cli.repl.signals import ending_signals
 from agent_shell_cli.repl.switch import Switch
 from agent_shell_cli.resuming import with_key
+from agent_shell_cli.signals import terminations
 from agent_shell_cli.workbench import Workbench, working_folder
 
 __all__ = ["converse", "open_all"]
@@ -115,7 +115,7 @@ async def _ask_to_attach(owner: SessionOwned, prompt: Prompt) -> Exit | None:
         if asking.app.is_running and not asking.app.is_done:
             asking.app.exit(result="n")
 
-    with ending_signals(end):
+    with terminations(lambda _: end()):
         while True:
             try:
                 answer = await asking.prompt_async(set_exception_handler=False)

@@ -58,11 +58,11 @@ from agent_shell_cli.repl.router import (
     route_interrupt,
     route_stop,
 )
-from agent_shell_cli.repl.signals import ending_signals
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.switch import Switch
 from agent_shell_cli.repl.terminal import FrameOutput
 from agent_shell_cli.repl.view import Snapshot, View
+from agent_shell_cli.signals import terminations
 from agent_shell_cli.verbs import COMMANDS, Act, Mode, Verb
 from agent_shell_cli.workbench import Workbench
 
@@ -152,7 +152,7 @@ class Shell:
         output = self._terminal.output
         if isinstance(output, FrameOutput):
             output.on_gone = self._terminate
-        with ending_signals(self._terminate):
+        with terminations(lambda _: self._terminate()):
             try:
                 self._prompt.show(self._renderer, self._speaker.say)
                 await self._begin()

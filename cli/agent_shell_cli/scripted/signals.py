@@ -6,52 +6,44 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import FrameType
-from typing import Any, Self
+from typing import Self
 
 from agent_shell_cli.exits import Exit
+from agent_shell_cli.signals import terminations
 
 __all__ = ["Signals"]
-
-_CODES = {
-    signal.SIGINT: Exit.INTERRUPTED,
-    signal.SIGTERM: Exit.TERMINATED,
-    **({signal.SIGHUP: Exit.TERMINATED} if hasattr(signal, "SIGHUP") else {}),
-}
 
 
 class Signals:
     """Calls `stop(code, name)` on the event loop for each signal, inside the block.
 
-    A signal that the parent had ignored (`nohup`, a job in the background) stays
-    ignored.
+    A Ctrl-C that the parent had ignored (a job in the background) stays ignored.
     """
 
     def __init__(self, stop: Callable[[Exit, str], None]) -> None:
         self._stop = stop
         self._loop = asyncio.get_running_loop()
         self._interrupted = False
-        self._before: dict[signal.Signals, Any] = {}
+        self._inside = ExitStack()
 
     def __enter__(self) -> Self:
         """The handlers are in place."""
-        for number, code in _CODES.items():
-            if (before := signal.getsignal(number)) is not signal.SIG_IGN:
-                self._before[number] = before
-                # The loop's handler wakes it, which Python's own does not do reliably.
-                self._loop.add_signal_handler(number, self._stop, code, number.name)
-        if signal.SIGINT in self._before:
+        self._inside.enter_context(terminations(lambda name: self._stop(Exit.TERMINATED, name)))
+        before = signal.getsignal(signal.SIGINT)
+        if before is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, self._on_interrupt)
+            self._inside.callback(signal.signal, signal.SIGINT, before)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         """The handlers are what they were."""
-        for number, before in self._before.items():
-            self._loop.remove_signal_handler(number)
-            signal.signal(number, before)
+        self._inside.close()
 
     def _on_interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        # Beside the loop's handler, for it works also where an agent keeps the loop busy.
+        # Not the loop's handler, for this works also where an agent keeps the loop busy.
         if self._interrupted:
             os._exit(Exit.INTERRUPTED)
         self._interrupted = True
+        self._loop.call_soon_threadsafe(self._stop, Exit.INTERRUPTED, "SIGINT")

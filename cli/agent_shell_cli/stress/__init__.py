@@ -6,12 +6,11 @@ import asyncio
 import dataclasses
 import json
 import secrets
-import signal
-import sys
 from collections.abc import Coroutine
 
 from agent_shell_cli.exits import Exit, UsageError
 from agent_shell_cli.options import StressOptions
+from agent_shell_cli.signals import terminations
 from agent_shell_cli.stress.baseline import Baseline
 from agent_shell_cli.stress.compare import compared
 from agent_shell_cli.stress.flood import Flood
@@ -58,13 +57,10 @@ def run(options: StressOptions) -> int:
 
 async def _to_its_end(flooding: Coroutine[object, object, None]) -> None:
     """A termination cancels it, as Ctrl-C does: its file is to be deleted."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    task = asyncio.current_task()
     assert task is not None
-    if sys.platform != "win32":  # its loop can't be told of signals
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, task.cancel)
-    await flooding
+    with terminations(lambda _: task.cancel()):
+        await flooding
 
 
 def _check(options: StressOptions) -> None:
