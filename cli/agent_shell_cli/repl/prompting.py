@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import Application
@@ -33,14 +33,29 @@ from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.mentions import typed_path
 from agent_shell_cli.repl.terminal import FrameOutput, Terminal
 
-if TYPE_CHECKING:
-    # What it shows later is loaded when it stands already.
-    from agent_shell_cli.repl.renderer import Renderer
-    from agent_shell_cli.repl.speaker import Speaker
-
-__all__ = ["Later", "Prompt", "complete", "complete_in_lines"]
+__all__ = ["Later", "Prompt", "Shown", "complete", "complete_in_lines"]
 
 _LISTED = 20
+
+
+class Shown(Protocol):
+    """What a prompt shows beside the draft; it is loaded when the prompt stands already."""
+
+    @property
+    def grows(self) -> bool:
+        """Whether an answer grows above the draft."""
+        ...
+
+    def live(self) -> StyleAndTextTuples:
+        """The lines above the draft."""
+        ...
+
+    def sign(self) -> StyleAndTextTuples:
+        """What stands in front of it."""
+        ...
+
+    def cleared(self) -> None:
+        """The screen was cleared."""
 
 
 class Prompt:
@@ -65,7 +80,7 @@ class Prompt:
         self._on_end = on_end
         self._problems: list[str] = []
         self._say: Callable[[str], None] = self._problems.append
-        self._renderer: Renderer | None = None
+        self._shown: Shown | None = None
         self._kept: list[KeyPress] = []
         self._asking: asyncio.Task[None] | None = None
         self._over: BaseException | bool = False  # before it stood
@@ -96,9 +111,9 @@ class Prompt:
             await asyncio.wait({asking})
         self._over = False
 
-    def show(self, renderer: Renderer, say: Callable[[str], None]) -> None:
-        """From here on `renderer` tells what it shows, and `say` what is wrong."""
-        self._renderer = renderer
+    def show(self, shown: Shown, say: Callable[[str], None]) -> None:
+        """From here on `shown` tells what it shows, and `say` what is wrong."""
+        self._shown = shown
         self._say = say
         for problem in self._problems:
             say(problem)
@@ -214,19 +229,19 @@ class Prompt:
         self._say(problem)
 
     def _live(self) -> StyleAndTextTuples:
-        return [] if self._renderer is None else self._renderer.live()
+        return [] if self._shown is None else self._shown.live()
 
     def _sign(self) -> StyleAndTextTuples:
-        if self._renderer is None:
+        if self._shown is None:
             return [("class:sign", f"{self.look.prompt} ")]
-        return self._renderer.sign()
+        return self._shown.sign()
 
     def _grows(self) -> bool:
-        return self._renderer is not None and self._renderer.grows
+        return self._shown is not None and self._shown.grows
 
     def _cleared(self) -> None:
-        if self._renderer is not None:
-            self._renderer.cleared()
+        if self._shown is not None:
+            self._shown.cleared()
 
 
 def _unheard(_: Exit) -> None:
@@ -266,7 +281,9 @@ def complete(draft: Buffer) -> None:
         draft.start_completion(insert_common_part=True)
 
 
-async def complete_in_lines(completer: Completer, draft: Buffer, speaker: Speaker) -> None:
+async def complete_in_lines(
+    completer: Completer, draft: Buffer, say: Callable[[str], None]
+) -> None:
     """The same where no menu can stand: the options are said."""
     document, event = draft.document, CompleteEvent(completion_requested=True)
     found = [one async for one in completer.get_completions_async(document, event)]
@@ -279,4 +296,4 @@ async def complete_in_lines(completer: Completer, draft: Buffer, speaker: Speake
     draft.insert_text(get_common_complete_suffix(document, found))
     rest = [f"… {len(found) - _LISTED:,} more"] if len(found) > _LISTED else []
     lines = [f"{one.display_text}  {one.display_meta_text}".rstrip() for one in found[:_LISTED]]
-    speaker.say("\n".join([*lines, *rest]) or "nothing to complete")
+    say("\n".join([*lines, *rest]) or "nothing to complete")

@@ -261,7 +261,7 @@ class Shell:
                 self._calm()
                 self._leave(drain=True)
             case Act.COMPLETE if self._terminal.linear:
-                self._spawn(complete_in_lines(self._completing, draft, self._speaker))
+                self._spawn(complete_in_lines(self._completing, draft, self._speaker.say))
             case Act.COMPLETE:
                 complete(draft)
             case Act.UNDO:
