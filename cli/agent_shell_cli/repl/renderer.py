@@ -49,7 +49,7 @@ class Renderer:
         self._live: StyleAndTextTuples = []
         self._sign: StyleAndTextTuples = []
         self._app.after_render += self._remember
-        self.cleared()
+        self._know_nothing_above()
 
     @property
     def width(self) -> int:
@@ -67,9 +67,8 @@ class Renderer:
         return self._view.grows
 
     def cleared(self) -> None:
-        """No row is known to stand above the frame, where that matters."""
-        if isinstance(self._terminal.output, FrameOutput) and self._terminal.output.reflows:
-            self._view.above = 0
+        """Nothing stands above the frame any more."""
+        self._know_nothing_above()
         self.touch()
 
     def touch(self) -> None:
@@ -147,6 +146,8 @@ class Renderer:
         if not self._stale and size == self._size:
             return
         self._stale = False
+        if size != self._size:
+            self._know_nothing_above()
         self._size = size
         rows: list[Row] = []
         if not self._terminal.linear:
@@ -158,6 +159,14 @@ class Renderer:
         about = "" if edited is None else f"{self._view.number(edited) or '?'} "
         self._live = self._fragments(rows)[:-1]  # without the last end of a line
         self._sign = [("class:sign", f"{about}{self._look.prompt} ")]
+
+    def _know_nothing_above(self) -> None:
+        """No row is known to stand above the frame, where that matters.
+
+        Whoever wraps rows again moves others off the screen, and does not bring them back.
+        """
+        if isinstance(self._terminal.output, FrameOutput) and self._terminal.output.reflows:
+            self._view.above = 0
 
     def _fragments(self, rows: list[Row]) -> StyleAndTextTuples:
         fit = self._look.fit

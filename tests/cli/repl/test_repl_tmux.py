@@ -81,6 +81,22 @@ def test_an_answer_that_grows_on_an_empty_screen_stands_once_when_it_is_wrapped(
         assert [word for word in answer if word in words] == words
 
 
+def test_rows_that_have_left_the_screen_are_not_counted_on_when_it_is_narrowed_again(
+    tmp_path: Path,
+) -> None:
+    """What was moved off the top does not come back, for others to be moved off before it."""
+    words = [f"w{number:03}" for number in range(80)]
+    with shell(tmp_path, "-m", "echo:40", " ".join(words)) as terminal:
+        until(terminal, lambda text: words[20] in text.partition("…")[2])
+        terminal.resize(40, 72)
+        until(terminal, lambda text: words[52] in text.partition("…")[2])
+        terminal.resize(40, 41)
+        until(terminal, lambda text: words[-1] in text)
+        terminal.rest(PATIENCE_S)
+        answer = terminal.text().partition("…")[2].split()
+        assert [word for word in answer if word in words] == words
+
+
 def test_a_row_of_wide_signs_stays_one_line_when_it_is_wrapped_and_joined(tmp_path: Path) -> None:
     """Tmux would take it for two, put the cursor a line too high, and have it erased."""
     signs = "".join(chr(0x4E00 + number) for number in range(99))
