@@ -139,7 +139,7 @@ class Arranger:
     def _say_gone(self, id: str) -> None:
         running = self._session.running
         if running is not None and running.id == id:
-            self._speaker.notice(f"{self._name(id)} has just started: Esc interrupts it")
+            self._speaker.notice(f"{self._name(id)} has started already: Esc interrupts it")
         elif id in self._view.steering:
             self._speaker.notice(f"{self._name(id)} was given to the running turn")
         elif self._view.number(id) and self._is_beyond:

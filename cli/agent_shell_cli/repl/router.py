@@ -41,6 +41,8 @@ PROMPT_SENDER = "prompt command"
 
 # A path or a lone slash is no command: those begin with one plain word.
 _COMMAND = re.compile(r"/([A-Za-z][A-Za-z0-9-]*)(?:[ \t]+(.*))?[ \t]*\Z", re.DOTALL)
+# So much of a name is compared with those that there are.
+_COMPARED = 40
 # What answers a tool, also while the shell only finishes its queue.
 _ANSWER = re.compile(r"/(?:allow|deny)\b", re.IGNORECASE)
 
@@ -200,7 +202,8 @@ def _command(
         return None
     if command is None:
         return Complain(
-            f"there is no command /{name}: see /help, or put a space before it to send it"
+            f"there is no command /{name}{_nearest(name)}: see /help, or put a space before it "
+            "to send it"
         )
     if (problem := _problem(command, situation)) is not None:
         return Complain(problem)
@@ -208,6 +211,14 @@ def _command(
     if isinstance(call, Call) and command.queued:
         return _send(text, situation, Lane.QUEUE, PROMPT_SENDER)
     return call
+
+
+def _nearest(name: str) -> str:
+    """Advice, where one of the commands is near."""
+    import difflib  # only for who has erred
+
+    near = difflib.get_close_matches(name[:_COMPARED], [str(one.verb) for one in COMMANDS], 1)
+    return f"; did you mean /{near[0]}?" if near else ""
 
 
 def _problem(command: Command, situation: Situation) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from agent_shell import Agent, AgentShellError
+from agent_shell import Agent, AgentError, AgentShellError
 from agent_shell_cli.config.settings import Settings
 from agent_shell_cli.models import Model, open_model
 from agent_shell_cli.repl.dispatch import Dispatch
@@ -82,13 +82,17 @@ class Switch:
         await self._model.close()
 
     async def change(self, name: str) -> str:
-        """Has the model called `name` answer from here on; what came of it, in words."""
+        """Has the model called `name` answer from here on; what came of it, in words.
+
+        Raises `AgentError` where it can't: what waits behind it was meant for that model,
+        and is held as behind any turn that fails.
+        """
         if not name:
             return f"{self.name} answers; /model NAME changes it"
         try:
             model = open_model(name, self._bench, self._settings)
         except AgentShellError as error:
-            return f"{error}\n{self.name} still answers"
+            raise AgentError(f"{error}; {self.name} still answers") from error
         before, self._model = self._model, model
         self.dispatch.agent = model.agent
         model.start(self._on_progress)

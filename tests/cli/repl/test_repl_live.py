@@ -269,7 +269,7 @@ async def test_unknown_command_stays_in_the_draft(tmp_path: Path) -> None:
     """A mistyped command can be mended; it is not sent."""
     async with stage(tmp_path) as shell:
         shell.type("/qeue", ENTER)
-        await shell.until("there is no command /qeue", "❯ /qeue")
+        await shell.until("there is no command /qeue; did you mean /queue?", "❯ /qeue")
         assert shell.agent.turns == []
 
 

@@ -173,9 +173,20 @@ async def test_an_input_that_has_just_started_is_not_changed(tmp_path: Path) -> 
         shell.agent.end("first")
         await shell.until(lambda: shell.agent.turns == ["one", "two"])
         shell.type("/edit 2 other", ENTER)
-        await shell.until("number 2 has just started: Esc interrupts it")
+        await shell.until("number 2 has started already: Esc interrupts it")
         shell.type("/drop 1", ENTER)
         await shell.until("number 1 does not wait: it has ended or never was")
+
+
+async def test_what_waits_behind_a_model_that_there_is_not_is_held(tmp_path: Path) -> None:
+    """It was meant for that model: the one that answered before does not get it."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "/model nope", "for that model")
+        shell.agent.end("first")
+        await shell.until("no model is called 'nope'", "1 follow-up is held", "  3  for that model")
+        assert shell.agent.turns == ["one"]
+        shell.type(ENTER)
+        await shell.until(lambda: shell.agent.turns == ["one", "for that model"])
 
 
 async def test_the_choice_ends_when_the_chosen_one_starts(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from agent_shell import AgentError
 from agent_shell.agents.provider.agent import ProviderAgent
 from agent_shell_cli.models import open_model
+from agent_shell_cli.repl.dispatch import Dispatch
 from agent_shell_cli.repl.switch import Switch
 
 
@@ -24,6 +26,16 @@ def test_summaries_are_switched_off_and_on(how: str, compacts: bool, said: str) 
     assert said in switch.compact(how)
     assert isinstance(switch.agent, ProviderAgent)
     assert switch.agent.compact is compacts
+
+
+async def test_a_model_that_there_is_not_takes_no_place() -> None:
+    """The one that answered goes on, and the turn that asked for it fails."""
+    switch = Switch(open_model("echo"))
+    switch.dispatch = Dispatch(switch.agent, switch.change)
+    before = switch.agent
+    with pytest.raises(AgentError, match=r"no model is called 'nope'.*; echo still answers"):
+        await switch.change("nope")
+    assert (switch.name, switch.agent, switch.dispatch.agent) == ("echo", before, before)
 
 
 def test_a_model_that_makes_no_summaries_says_so() -> None:
