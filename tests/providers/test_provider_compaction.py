@@ -164,6 +164,19 @@ async def test_a_refusal_for_a_full_window_is_mended_once(model: str):
     assert told.index("question 12") < told.index("and now?") < told.index("more")
 
 
+async def test_a_window_that_a_refusal_has_told_is_heeded_from_then_on():
+    """The next turns are summarised before they are refused, and it is shown with what is used."""
+    async with WireServer(summarising, window=1_500) as server:
+        agent = agent_for(server, "openai-compatible:m")
+        first = await run(agent, HandTurn("and now?", past=turns(12), id="id13", number=13))
+        assert len(server.asked) == 3, "the refused one, the summary and the answer"
+        again = await run(agent, HandTurn("and then?", past=turns(12), id="id14", number=14))
+        assert len(server.asked) == 5
+    assert again.error is None
+    assert "nearly full" in again.notices[0]
+    assert first.of(Usage)[-1].extra["window"] == 1_500
+
+
 @each_format
 async def test_a_window_that_a_tool_has_filled_is_mended_in_the_turn(model: str):
     """What the turn has done stays as it is, once, behind the summary."""

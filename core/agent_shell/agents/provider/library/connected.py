@@ -13,17 +13,31 @@ from agent_shell.agents.provider.keys import Secrets
 from agent_shell.agents.provider.library.bounding import http_of
 from agent_shell.agents.provider.settings import ProviderSettings
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Window"]
+
+
+@dataclass(slots=True)
+class Window:
+    """How much a model reads at once, in tokens; `None` if unknown.
+
+    One for all copies of a connection: what a refusal has shown is known from then on.
+    """
+
+    tokens: int | None
+
+    def learn(self, tokens: int) -> None:
+        """The model has refused to read more than this."""
+        self.tokens = tokens if self.tokens is None else min(tokens, self.tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The library's model with how it is asked; `window` is in tokens, `None` if unknown."""
+    """The library's model with how it is asked."""
 
     model: Model
     settings: ProviderSettings
     secrets: Secrets
-    window: int | None
+    window: Window
     request_settings: ModelSettings
 
     def compacting(self, compact: bool) -> Connection:
@@ -40,7 +54,7 @@ class Connection:
 
     def of_window(self, window: int) -> Connection:
         """The same, for a model that reads so many tokens at once."""
-        return replace(self, window=window)
+        return replace(self, window=Window(window))
 
     async def close(self) -> None:
         """Closes what it holds open."""

@@ -18,7 +18,7 @@ from agent_shell.agents.provider.availability import server_of
 from agent_shell.agents.provider.keys import Key, Secrets, find_key
 from agent_shell.agents.provider.library import conversation
 from agent_shell.agents.provider.library.bounding import bound_answers
-from agent_shell.agents.provider.library.connected import Connection
+from agent_shell.agents.provider.library.connected import Connection, Window
 from agent_shell.agents.provider.settings import ProviderSettings
 from agent_shell.errors import ModelUnusable, reason_of
 
@@ -41,7 +41,7 @@ def connect(settings: ProviderSettings) -> Connection:
         raise ModelUnusable(secrets.redact(said)) from None
     bound_answers(model)
     window = settings.window or model.profile.get("context_window")
-    return Connection(model, settings, secrets, window, _request_settings(model, settings))
+    return Connection(model, settings, secrets, Window(window), _request_settings(model, settings))
 
 
 def _all_secrets(settings: ProviderSettings, key: Key | None) -> list[str]:

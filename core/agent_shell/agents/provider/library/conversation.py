@@ -133,7 +133,8 @@ class Conversation:
 
         Its window is what it says, or half of what it has refused.
         """
-        window = full.window or estimated(self._messages) // 2
+        refused = estimated(self._messages)
+        window = full.window or refused // 2
         for _ in range(_REFITS):
             connection = self._connection.of_window(window)
             old = foldable(self._history, self._turn.id, window)
@@ -149,6 +150,7 @@ class Conversation:
                 continue
             if self._summary is None or self._summary.through < old[-1].turn:
                 raise full  # there is no summary, which was said
+            self._connection.window.learn(full.window or refused)
             of_turn = self._messages[self._begun :]
             begun = self._opening().messages
             self._messages, self._begun = [*begun, *of_turn], len(begun)

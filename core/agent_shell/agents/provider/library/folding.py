@@ -30,7 +30,7 @@ def due(
     connection: Connection, messages: Sequence[ModelMessage], history: Sequence[Exchange], id: str
 ) -> list[Exchange]:
     """The turns to be summarised now; none where there is room, or where it is not wanted."""
-    window, settings = connection.window, connection.settings
+    window, settings = connection.window.tokens, connection.settings
     if window is None or not settings.compact:
         return []
     if estimated(messages) < settings.compact_at * window:
@@ -92,7 +92,7 @@ class Fold:
         )
 
     def _asked(self) -> AsyncGenerator[Delta | Notice | ModelResponse]:
-        window = self._connection.window
+        window = self._connection.window.tokens
         assert window is not None
         text = transcript(self._old, self._before, window)
         parameters = ModelRequestParameters(instruction_parts=[InstructionPart(TASK)])

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic_ai.messages import ModelResponse
 
 from agent_shell.agents.base import Usage
+from agent_shell.agents.provider.library.connected import Window
 from agent_shell.errors import BudgetSpent
 from agent_shell.state import Budget
 
@@ -21,9 +22,9 @@ def context_of(response: ModelResponse) -> int:
 
 
 class Spending:
-    """Sums over the requests of one turn; `window` is the model's, in tokens, if known."""
+    """Sums over the requests of one turn; `window` is the model's."""
 
-    def __init__(self, window: int | None) -> None:
+    def __init__(self, window: Window) -> None:
         self._window = window
         self._input = self._output = self._cached = self._context = 0
         self._cost: float | None = None
@@ -72,7 +73,7 @@ class Spending:
             "cached_tokens": self._cached,
             "context_tokens": self._context,
             "cost_usd": self._cost,
-            "window": self._window,
+            "window": self._window.tokens,
         }
         known = {name: value for name, value in extra.items() if value is not None}
         return Usage(self._input, self._output, known)
