@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+import trustme
 
 from agent_shell.tools import Approval, Gate, Mode, Policy, Result, Toolset
 from agent_shell.tools.addresses import is_private, sounds_private
@@ -47,9 +49,11 @@ class Site:
 
 
 @asynccontextmanager
-async def site(answers: dict[str, Answer]) -> AsyncIterator[Site]:
+async def site(
+    answers: dict[str, Answer], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Site]:
     made = Site(answers)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0, ssl=tls)
     made.port = server.sockets[0].getsockname()[1]
     async with server:
         yield made
@@ -320,6 +324,21 @@ async def test_a_server_that_is_silent_is_given_up(monkeypatch):
 
     async with site({"/": slow}) as there:
         assert "took longer than 0.5 s" in (await Fetch()(there.url())).text
+
+
+async def test_certificates_are_those_that_the_environment_names(tmp_path, monkeypatch):
+    """As of a company's own authority; without it, nobody vouches for the server."""
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    trusted = tmp_path / "ca.pem"
+    async with site({"/": page("hello")}, tls=context) as there:
+        url = there.url(host="localhost").replace("http:", "https:")
+        assert "CERTIFICATE_VERIFY_FAILED" in (await Fetch()(url)).text
+        monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+        assert "SSL_CERT_FILE or SSL_CERT_DIR names can't be read" in (await Fetch()(url)).text
+        authority.cert_pem.write_to_path(trusted)
+        assert (await Fetch()(url)).text == "hello"
 
 
 async def test_a_cut_connection_and_nobody_there_are_told():

@@ -155,9 +155,14 @@ async def _get(url: httpx2.URL, addresses: list[str], proxy: str) -> Result | ht
 
     problem: Exception | None = None
     try:
-        # Nothing else of the environment: it may name a file of passwords that would be sent.
+        # Nothing of the environment but the certificates that are trusted (SSL_CERT_FILE,
+        # SSL_CERT_DIR): it may name a file of passwords, which would be sent.
         client = httpx2.AsyncClient(
-            follow_redirects=False, trust_env=False, timeout=_TIME_S, proxy=proxy or None
+            verify=httpx2.create_ssl_context(),
+            follow_redirects=False,
+            trust_env=False,
+            timeout=_TIME_S,
+            proxy=proxy or None,
         )
         async with asyncio.timeout(_TIME_S), client:
             # To the address that was looked at; the certificate must be that of the name.
@@ -173,6 +178,11 @@ async def _get(url: httpx2.URL, addresses: list[str], proxy: str) -> Result | ht
         problem = error
     except httpx2.InvalidURL as error:
         problem = error
+    except OSError as error:
+        problem = ToolError(
+            "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names can't be read: "
+            f"{error.strerror or error}"
+        )
     except (ValueError, ImportError) as error:  # a proxy of a kind that there is nothing for
         problem = ToolError(
             f"the proxy {without_password(proxy)} can't be used: {type(error).__name__}"
