@@ -133,7 +133,8 @@ class Workbench:
     def _over(self, workspace: Workspace) -> Toolset:
         from agent_shell.tools import Mode, Policy, Toolset, builtin_tools
         from agent_shell.tools.instructions import project_instructions
-        from agent_shell.tools.mcp_servers import McpServer, mcp_configs
+        from agent_shell.tools.mcp_config import mcp_configs
+        from agent_shell.tools.mcp_servers import McpServer
         from agent_shell_cli.gate import TellingGate
 
         importlib.import_module("jsonschema")  # checks arguments: 0.3 s, and not in the loop

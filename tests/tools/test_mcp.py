@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from agent_shell.tools import Approval, Gate, Mode, Policy, Toolset
-from agent_shell.tools.mcp_servers import McpConfig, McpServer, mcp_configs
+from agent_shell.tools.mcp_config import McpConfig, mcp_configs
+from agent_shell.tools.mcp_servers import McpServer
 from support_tools import Answers, put
 
 SERVER = Path(__file__).with_name("servers") / "plain.py"
@@ -209,7 +210,8 @@ async def test_a_server_ends_when_we_are_killed(tmp_path):
     script = put(
         tmp_path / "owner.py",
         "import asyncio, sys\n"
-        "from agent_shell.tools.mcp_servers import McpConfig, McpServer\n"
+        "from agent_shell.tools.mcp_config import McpConfig\n"
+        "from agent_shell.tools.mcp_servers import McpServer\n"
         "async def main():\n"
         "    server = McpServer(McpConfig('x', sys.executable, tuple(sys.argv[1:])))\n"
         "    tools = {tool.name: tool for tool in await server.tools()}\n"

@@ -84,7 +84,7 @@ def _is_text(value: Any) -> bool:
 
 def _servers_fault(value: Any) -> tuple[str, str] | None:
     # Imported here: only who has such a server needs it.
-    from agent_shell.tools.mcp_servers import mcp_configs
+    from agent_shell.tools.mcp_config import mcp_configs
 
     if not isinstance(value, dict):
         return "mcp", "must be tables, each written as [mcp.NAME]"

@@ -26,7 +26,7 @@ from mcp.shared.exceptions import MCPError
 
 from agent_shell.errors import reason_of
 from agent_shell.tools.base import Result, ToolError
-from agent_shell.tools.mcp_servers import McpConfig, Offer
+from agent_shell.tools.mcp_config import McpConfig, Offer
 from agent_shell.tools.proxies import proxy_for
 
 __all__ = ["McpConnection"]
