@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from prompt_toolkit.document import Document
 
 if TYPE_CHECKING:
     from agent_shell_cli.repl.folding import Folds
-    from agent_shell_cli.repl.speaker import Speaker
     from agent_shell_cli.repl.switch import Switch
 
 __all__ = ["Attaching", "mention", "mentioned", "typed_path"]
@@ -52,11 +52,11 @@ def mentioned(text: str) -> list[str]:
 
 
 class Attaching:
-    """Attaches what inputs mention, one input after the other, and says so."""
+    """Attaches what inputs mention, one input after the other, and has `say` say so."""
 
-    def __init__(self, switch: Switch, speaker: Speaker, folds: Folds) -> None:
+    def __init__(self, switch: Switch, say: Callable[[str], None], folds: Folds) -> None:
         self._switch = switch
-        self._speaker = speaker
+        self._say = say
         self._folds = folds
         self._turn = asyncio.Lock()
 
@@ -73,7 +73,7 @@ class Attaching:
 
             found = await asyncio.to_thread(attachments, mentioned(typed), Path())
             for one in found:
-                self._speaker.say(one.said)
+                self._say(one.said)
                 if one.text:
                     self._folds.keep(f"file {one.name}", one.text)
             return "".join(one.text for one in found)

@@ -135,7 +135,7 @@ class Shell:
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self._sends: set[asyncio.Task[None]] = set()
-        self._attaching = Attaching(self._switch, self._speaker, self._folds)
+        self._attaching = Attaching(self._switch, self._speaker.say, self._folds)
         self._stands = asyncio.Event()  # the prompt, for the first time
         self._warned = False  # that the next Ctrl-C leaves
         self._ended_by: Exit | None = None
