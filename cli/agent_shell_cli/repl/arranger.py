@@ -145,12 +145,16 @@ class Arranger:
         elif self._view.number(id) and self._is_beyond:
             self.say_beyond(self._name(id))
         else:
-            self._speaker.notice(f"{self._name(id)} does not wait: it has ended or never was")
+            self.say_ended(self._name(id))
 
     @property
     def _is_beyond(self) -> bool:
         """Whether more waits than what is in memory."""
         return self._session.waiting_count > len(self._session.waiting)
+
+    def say_ended(self, name: str) -> None:
+        """It is not among what waits."""
+        self._speaker.notice(f"{name} does not wait: it has ended or never was")
 
     def say_beyond(self, name: str) -> None:
         """It waits, but in the journal alone."""

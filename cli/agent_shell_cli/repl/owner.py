@@ -132,7 +132,7 @@ class Owner:
             arranger.say_beyond(f"number {call.number}")
             return
         if id is None:
-            self._speaker.notice(f"number {call.number} does not wait: it has ended or never was")
+            arranger.say_ended(f"number {call.number}")
             return
         match call.verb:
             case Verb.EDIT if not call.text:

@@ -13,7 +13,7 @@ from agent_shell_cli.printable import printable_line
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.rows import shown
 from agent_shell_cli.repl.stream import Stream
-from agent_shell_cli.repl.view import Block, Kind, tail_rows
+from agent_shell_cli.repl.view import Block, Kind, roomy_tail
 
 __all__ = ["PAST_TURNS", "cut_off_blocks", "kept", "past", "restored"]
 
@@ -50,7 +50,7 @@ def cut_off_blocks(
 
 def _end_of(answer: str, width: int, *, raw: bool) -> list[Block]:
     text = shown(answer[-_LOOKED_AT_CHARACTERS:])
-    stream, rows = Stream(), tail_rows(width)
+    stream, rows = Stream(), roomy_tail(width)
     stream.raw = raw
     stream.feed(text[:-_CUT_OFF_CHARACTERS])
     passed = sum(len(piece.text) for piece in stream.take(width, rows))

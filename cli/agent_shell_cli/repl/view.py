@@ -43,7 +43,7 @@ __all__ = [
     "Running",
     "Snapshot",
     "View",
-    "tail_rows",
+    "roomy_tail",
 ]
 
 # A taller tail would hide its own newest lines, and costs a redraw of them all.
@@ -312,7 +312,8 @@ class View:
         row that grows were among them it could not be drawn anew: it would stay there.
         """
         more = math.ceil(width / _NARROW) - 1
-        return min(tail_rows(width), max(1, self.above // more)) if more else tail_rows(width)
+        most = roomy_tail(width)
+        return min(most, max(1, self.above // more)) if more else most
 
     @property
     def grows(self) -> bool:
@@ -399,6 +400,6 @@ _CANCELLED = {
 }
 
 
-def tail_rows(width: int) -> int:
-    """How many rows of `width` cells what still grows may take."""
+def roomy_tail(width: int) -> int:
+    """How many rows of `width` cells what still grows may take, where there is room above it."""
     return min(_TAIL_ROWS, max(1, _TAIL_CELLS // max(1, width)))
