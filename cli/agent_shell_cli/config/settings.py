@@ -247,7 +247,10 @@ class Settings:
     )
     keys: str = field(
         default="emacs",
-        metadata=_about(_one_of("emacs", "vi"), "The editing keys of the input line."),
+        metadata=_about(
+            _one_of("emacs", "vi"),
+            "The editing keys of the input line; its sign is turned round for vi's commands.",
+        ),
     )
     editor: str | None = field(
         default=None,

@@ -25,10 +25,12 @@ _ASCII = str.maketrans({"—": "-", "·": "-", "…": "~", "▸": ">", "≈": "~
 class Look:
     """How things are shown; each sign takes one cell.
 
+    `commands` stands in place of `prompt` while keys are vi's commands.
     `styles` has prompt_toolkit's words for each class, where colour is wanted.
     """
 
     prompt: str
+    commands: str
     cross: str
     check: str
     steer: str
@@ -52,10 +54,10 @@ class Look:
         color = color and theme != "none"
         styles = {**PALETTES[_theme(theme, environ)], **(colors or {})} if color else {}
         try:
-            "❯✗✓↳‖…".encode(encoding)  # noqa: RUF001 (it is what is meant)
+            "❯❮✗✓↳‖…".encode(encoding)  # noqa: RUF001 (it is what is meant)
         except (UnicodeEncodeError, LookupError):
-            return cls(">", "x", "*", "+", "=", "~", unicode=False, color=color, styles=styles)
-        signs = ("❯", "✗", "✓", "↳", "‖", "…")  # noqa: RUF001
+            return cls(">", "<", "x", "*", "+", "=", "~", unicode=False, color=color, styles=styles)
+        signs = ("❯", "❮", "✗", "✓", "↳", "‖", "…")  # noqa: RUF001
         return cls(*signs, unicode=True, color=color, styles=styles)
 
     @property

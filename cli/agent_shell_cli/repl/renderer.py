@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from prompt_toolkit.application import Application, run_in_terminal
 from prompt_toolkit.data_structures import Size
+from prompt_toolkit.filters import vi_navigation_mode
 from prompt_toolkit.formatted_text import StyleAndTextTuples, fragment_list_to_text
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.utils import get_cwidth
@@ -47,7 +48,7 @@ class Renderer:
         self._stale = True
         self._size: Size | None = None
         self._live: StyleAndTextTuples = []
-        self._sign: StyleAndTextTuples = []
+        self._about = ""
         self._app.after_render += self._remember
         self._know_nothing_above()
 
@@ -84,7 +85,8 @@ class Renderer:
     def sign(self) -> StyleAndTextTuples:
         """What stands in front of the input, in its first line."""
         self._draw()
-        return self._sign
+        sign = self._look.commands if vi_navigation_mode() else self._look.prompt
+        return [("class:sign", f"{self._about}{sign} ")]
 
     async def run(self) -> None:
         """Shows every change, until it is cancelled."""
@@ -135,7 +137,7 @@ class Renderer:
         if isinstance(output, FrameOutput) and output.reflows:
             columns = output.get_size().columns
             above = fragment_list_to_text(self._live)
-            draft = fragment_list_to_text(self._sign) + self._folds.shown(app.current_buffer.text)
+            draft = fragment_list_to_text(self.sign()) + self._folds.shown(app.current_buffer.text)
             text = f"{above}\n{draft}" if above else draft
             widths = [get_cwidth(line) for line in text.split("\n")]
             # A line of the draft that is too long stands in full rows.
@@ -156,9 +158,8 @@ class Renderer:
             lines = live_lines(self._view, now, self._look, width, size.rows, time.time())
             rows = [[line] for line in lines]
         edited = self._view.edited
-        about = "" if edited is None else f"{self._view.number(edited) or '?'} "
+        self._about = "" if edited is None else f"{self._view.number(edited) or '?'} "
         self._live = self._fragments(rows)[:-1]  # without the last end of a line
-        self._sign = [("class:sign", f"{about}{self._look.prompt} ")]
 
     def _know_nothing_above(self) -> None:
         """No row is known to stand above the frame, where that matters.

@@ -109,7 +109,7 @@ async def test_no_command_of_vi_is_an_answer(tmp_path: Path) -> None:
         worker.ask(MAKE, MAKE)
         await shell.until(READY, "❯ one two")
         shell.type(f"{ESC}x0xyyp")
-        await shell.until("❯ ne tw\n  ne tw")
+        await shell.until("❮ ne tw\n  ne tw")
         assert worker.answers == []
         shell.type(ALLOW)
         await shell.until("did make test", READY)
