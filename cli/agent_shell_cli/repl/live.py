@@ -59,17 +59,18 @@ def live_lines(
     asked = _asked(view, look, width, room - kept, height)
     if now.attached is not None and now.asked_there:
         asked += elsewhere_rows(now.asked_there, now.attached, look, width, room - kept)
-    uses = _uses(view, look, width, max(0, room - kept - len(asked)), time)
+    narrow = view.row_width(width, height)
+    uses = _uses(view, look, narrow, max(0, room - kept - len(asked)), time)
     room = max(0, room - len(asked) - len(uses))
     tail = rows(view.tail, width)[-min(view.tail_rows(width), room) :] if view.tail and room else []
     room -= len(tail)
     beside = _beside(view, look, width, room)
     room -= len(beside)
     steers = [
-        named(look.steer, view.number(id), printable_line(text), look, width)
+        named(look.steer, view.number(id), printable_line(text), look, narrow)
         for id, text in islice(view.steering.items(), min(_STEERING_ROWS, max(0, room)))
     ]
-    waiting = _waiting(view, now, look, width, min(_WAITING_ROWS, room - len(steers)))
+    waiting = _waiting(view, now, look, narrow, min(_WAITING_ROWS, room - len(steers)))
     said = [("", row) for row in tail]
     return [*said, *beside, *turn, *uses, *steers, *waiting, *asked, *status]
 

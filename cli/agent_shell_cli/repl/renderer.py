@@ -49,8 +49,16 @@ class Renderer:
         self._size: Size | None = None
         self._live: StyleAndTextTuples = []
         self._about = ""
+        self._frame: list[int] = []  # the widths of its rows, in cells
         self._app.after_render += self._remember
-        self._know_nothing_above()
+        if self._counts_rows_above:
+            view.above = 0  # that are known
+
+    @property
+    def _counts_rows_above(self) -> bool:
+        """Whether it matters: where the terminal wraps rows again, and moves others off for it."""
+        output = self._terminal.output
+        return isinstance(output, FrameOutput) and output.reflows
 
     @property
     def width(self) -> int:
@@ -69,7 +77,8 @@ class Renderer:
 
     def cleared(self) -> None:
         """Nothing stands above the frame any more."""
-        self._know_nothing_above()
+        if self._counts_rows_above:
+            self._view.above = 0
         self.touch()
 
     def touch(self) -> None:
@@ -141,15 +150,16 @@ class Renderer:
             text = f"{above}\n{draft}" if above else draft
             widths = [get_cwidth(line) for line in text.split("\n")]
             # A line of the draft that is too long stands in full rows.
-            output.drawn([w for width in widths for w in _row_widths(width, columns)])
+            self._frame = [w for width in widths for w in _row_widths(width, columns)]
+            output.drawn(self._frame)
 
     def _draw(self) -> None:
         size = self._terminal.output.get_size()
         if not self._stale and size == self._size:
             return
         self._stale = False
-        if size != self._size:
-            self._know_nothing_above()
+        if self._size is not None and size != self._size and self._counts_rows_above:
+            self._view.resized(self._frame, min(size.rows, self._size.rows))
         self._size = size
         rows: list[Row] = []
         if not self._terminal.linear:
@@ -160,14 +170,6 @@ class Renderer:
         edited = self._view.edited
         self._about = "" if edited is None else f"{self._view.number(edited) or '?'} "
         self._live = self._fragments(rows)[:-1]  # without the last end of a line
-
-    def _know_nothing_above(self) -> None:
-        """No row is known to stand above the frame, where that matters.
-
-        Whoever wraps rows again moves others off the screen, and does not bring them back.
-        """
-        if isinstance(self._terminal.output, FrameOutput) and self._terminal.output.reflows:
-            self._view.above = 0
 
     def _fragments(self, rows: list[Row]) -> StyleAndTextTuples:
         fit = self._look.fit

@@ -315,6 +315,24 @@ class View:
         most = roomy_tail(width)
         return min(most, max(1, self.above // more)) if more else most
 
+    def resized(self, frame: Iterable[int], height: int) -> None:
+        """The window has another size, and had or has no more than `height` rows.
+
+        Each row of the `frame`, whose widths in cells these are, may have been wrapped, and
+        may have moved as many off the screen, which do not come back; also twice, for not
+        every size is told.
+        """
+        lost = sum(1 + 2 * (width // _NARROW) for width in frame)
+        self.above = max(0, min(self.above, height) - lost)
+
+    def row_width(self, width: int, height: int) -> int:
+        """How many of `width` cells a row of what waits may take, on a screen of `height` rows.
+
+        As many as stay when the window is cut in two, where too few rows may stand above:
+        each that is wrapped moves one off the screen, in the end those of the prompt itself.
+        """
+        return width if self.above >= height // 2 else max(min(width, _NARROW - 1), width // 2 - 1)
+
     @property
     def grows(self) -> bool:
         """Whether a model is saying something."""

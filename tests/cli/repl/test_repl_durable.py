@@ -236,7 +236,7 @@ async def test_attached_shell_sees_what_the_owner_is_asked(tmp_path: Path) -> No
     worker = Worker(questions)
     chosen = options(journal=path)
     async with (
-        stage(tmp_path, chosen, worker, questions=questions, ready="❯") as owner,
+        stage(tmp_path, chosen, worker, questions=questions) as owner,
         attached(tmp_path, path) as other,
     ):
         owner.type(f"go{ENTER}")

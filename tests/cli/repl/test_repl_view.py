@@ -232,3 +232,27 @@ def test_what_grows_takes_no_more_rows_than_those_above_it_can_make_up_for() -> 
     view.above = 0
     assert view.tail_rows(117) == 1
     assert view.tail_rows(39) == 6
+
+
+def test_a_row_that_waits_fits_into_half_a_window_where_few_rows_stand_above() -> None:
+    """When the window is split it is not wrapped: that would move others off the screen."""
+    view = View()
+    assert view.row_width(189, 40) == 189
+    view.above = 20
+    assert view.row_width(189, 40) == 189
+    view.above = 19
+    assert view.row_width(189, 40) == 93
+    assert view.row_width(79, 40) == 39
+    assert view.row_width(30, 40) == 30
+
+
+def test_rows_above_are_known_still_where_a_resize_moves_others_off() -> None:
+    """Those of the frame, and as many as it has more where it is made narrow, twice."""
+    view = View()
+    view.above = 1000
+    view.resized([20, 39, 100], 30)
+    assert view.above == 30 - 3 - 4
+    view.resized([190], 50)
+    assert view.above == 23 - 1 - 8
+    view.resized([190] * 9, 50)
+    assert view.above == 0
