@@ -13,7 +13,7 @@ from agent_shell_cli.repl.asking import elsewhere_rows, question_rows
 from agent_shell_cli.repl.look import Look
 from agent_shell_cli.repl.painting import named
 from agent_shell_cli.repl.router import LASTING
-from agent_shell_cli.repl.rows import Line, cut, rows
+from agent_shell_cli.repl.rows import Line, cells, cut, rows
 from agent_shell_cli.repl.tooling import folded_end
 from agent_shell_cli.repl.view import Snapshot, View
 
@@ -59,20 +59,24 @@ def live_lines(
     asked = _asked(view, look, width, room - kept, height)
     if now.attached is not None and now.asked_there:
         asked += elsewhere_rows(now.asked_there, now.attached, look, width, room - kept)
-    narrow = view.row_width(width, height)
-    uses = _uses(view, look, narrow, max(0, room - kept - len(asked)), time)
+    uses = _uses(view, look, width, max(0, room - kept - len(asked)), time)
     room = max(0, room - len(asked) - len(uses))
     tail = rows(view.tail, width)[-min(view.tail_rows(width), room) :] if view.tail and room else []
     room -= len(tail)
     beside = _beside(view, look, width, room)
     room -= len(beside)
     steers = [
-        named(look.steer, view.number(id), printable_line(text), look, narrow)
+        named(look.steer, view.number(id), printable_line(text), look, width)
         for id, text in islice(view.steering.items(), min(_STEERING_ROWS, max(0, room)))
     ]
-    waiting = _waiting(view, now, look, narrow, min(_WAITING_ROWS, room - len(steers)))
-    said = [("", row) for row in tail]
-    return [*said, *beside, *turn, *uses, *steers, *waiting, *asked, *status]
+    waiting = _waiting(view, now, look, width, min(_WAITING_ROWS, room - len(steers)))
+    between = [*uses, *steers, *waiting]
+    others = [cells(text) for _, text in (*beside, *turn, *asked, *status)]
+    # As if what grows had all of its rows: those that wait keep their width while it does.
+    growing = [width] * view.tail_rows(width) if view.grows else []
+    most = view.row_width(width, len(between), [*growing, *others])
+    between = [(style, cut(text, most, look.ellipsis)) for style, text in between]
+    return [*(("", row) for row in tail), *beside, *turn, *between, *asked, *status]
 
 
 def _beside(view: View, look: Look, width: int, room: int) -> list[Line]:

@@ -325,13 +325,14 @@ class View:
         lost = sum(1 + 2 * (width // _NARROW) for width in frame)
         self.above = max(0, min(self.above, height) - lost)
 
-    def row_width(self, width: int, height: int) -> int:
-        """How many of `width` cells a row of what waits may take, on a screen of `height` rows.
+    def row_width(self, width: int, rows: int, others: Iterable[int]) -> int:
+        """How many of `width` cells each of `rows` that wait may take, beside `others` so wide.
 
-        As many as stay when the window is cut in two, where too few rows may stand above:
-        each that is wrapped moves one off the screen, in the end those of the prompt itself.
+        No more than, where the window is made narrow, make as many rows more as stand above:
+        each of those moves one off the screen, and then it would be the prompt's own.
         """
-        return width if self.above >= height // 2 else max(min(width, _NARROW - 1), width // 2 - 1)
+        left = self.above - sum((one - 1) // _NARROW for one in others)
+        return min(width, (max(0, left) // max(1, rows) + 1) * _NARROW - 1)
 
     @property
     def grows(self) -> bool:

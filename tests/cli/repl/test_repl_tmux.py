@@ -81,7 +81,10 @@ def test_an_answer_that_grows_on_an_empty_screen_stands_once_when_it_is_wrapped(
         assert [word for word in answer if word in words] == words
 
 
-def test_a_split_of_a_new_window_leaves_no_row_of_the_prompt_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("columns", [94, 60, 40])
+def test_a_new_window_that_is_made_narrow_keeps_no_row_of_the_prompt_twice(
+    tmp_path: Path, columns: int
+) -> None:
     """Rows that are wrapped move others off the screen, while few stand above the prompt."""
     with shell(tmp_path, "-m", "echo:1") as terminal:
         terminal.resize(40, 190)
@@ -91,11 +94,11 @@ def test_a_split_of_a_new_window_leaves_no_row_of_the_prompt_behind(tmp_path: Pa
         for number in range(2, 8):
             terminal.type(f"number{number} " + "and so on " * 18 + "\r")
         until(terminal, lambda text: "number7" in text)
-        terminal.resize(40, 94)
+        terminal.resize(40, columns)
         terminal.rest(PATIENCE_S)
         text = terminal.text()
         assert [text.count(f"number{number}") for number in range(2, 8)] == [1] * 6
-        assert text.count("echo:1 ") == text.count("tokens") == 1
+        assert text.count("tokens") == 1
 
 
 def test_rows_that_have_left_the_screen_are_not_counted_on_when_it_is_narrowed_again(

@@ -234,16 +234,18 @@ def test_what_grows_takes_no_more_rows_than_those_above_it_can_make_up_for() -> 
     assert view.tail_rows(39) == 6
 
 
-def test_a_row_that_waits_fits_into_half_a_window_where_few_rows_stand_above() -> None:
-    """When the window is split it is not wrapped: that would move others off the screen."""
+def test_rows_that_wait_are_no_wider_than_those_above_them_can_make_up_for() -> None:
+    """In a narrow window each may be several, which move as many off the top of the screen."""
     view = View()
-    assert view.row_width(189, 40) == 189
-    view.above = 20
-    assert view.row_width(189, 40) == 189
-    view.above = 19
-    assert view.row_width(189, 40) == 93
-    assert view.row_width(79, 40) == 39
-    assert view.row_width(30, 40) == 30
+    assert view.row_width(189, 5, [189]) == 189
+    view.above = 14
+    assert view.row_width(189, 5, [40, 80, 120]) == 119
+    view.above = 9
+    assert view.row_width(189, 5, [40, 80]) == 79
+    view.above = 3
+    assert view.row_width(189, 5, []) == 39
+    assert view.row_width(30, 5, [189]) == 30
+    assert view.row_width(189, 0, [189]) == 39
 
 
 def test_rows_above_are_known_still_where_a_resize_moves_others_off() -> None:
