@@ -27,7 +27,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from campaign.terminals import Pty, Tmux, Watched
-from campaign.wordsmith import DONE, SPEC, answer, words_in
+from campaign.wordsmith import ASKED, DONE, SPEC, answer, words_in
 
 __all__ = ["Outcome", "Scenario", "counted", "scenarios", "watch"]
 
@@ -54,6 +54,7 @@ class Scenario:
     seed: int
     typing: bool = False
     resizes: int = 0
+    waiting: int = 0  # inputs, each wider than any window
 
     @property
     def linear(self) -> bool:
@@ -62,6 +63,7 @@ class Scenario:
 
     def __str__(self) -> str:
         more = f"{' typing' * self.typing}{f' {self.resizes} resizes' * bool(self.resizes)}"
+        more += f" {self.waiting} waiting" * bool(self.waiting)
         return f"{self.kind}, {self.terminal}, {self.columns} columns, {self.rate} tokens/s{more}"
 
 
@@ -100,6 +102,8 @@ def scenarios(seed: int, count: int) -> Iterator[Scenario]:
                     yield replace(
                         one, rate=rate, count=words, resizes=20, seed=luck.randrange(1 << 30)
                     )
+                queued = replace(one, count=count // 2, rate=500, resizes=20, waiting=6)
+                yield replace(queued, seed=luck.randrange(1 << 30))
 
 
 def watch(scenario: Scenario, folder: Path) -> Outcome:
@@ -139,7 +143,9 @@ def _watched(scenario: Scenario, program: Watched, folder: Path) -> Outcome:
         raise RuntimeError(f"the program does not start:\n{program.text()}")
     if scenario.terminal == "raw":
         program.type("/raw\r")
-    program.type("go\r")
+    program.type(f"{ASKED}\r")
+    for number in range(scenario.waiting):
+        program.type(f"{number} waits {'for its turn ' * 20}\r")
     typed = _disturb(scenario, program, folder / "done")
     program.rest(_LIMIT_S)
     text, faults = program.text(), list[str]()

@@ -17,9 +17,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-__all__ = ["DONE", "KINDS", "SPEC", "answer", "words_in"]
+__all__ = ["ASKED", "DONE", "KINDS", "SPEC", "answer", "words_in"]
 
 SPEC = "WORDSMITH"
+# The input that is answered; others have no answer.
+ASKED = "go"
 # Names a file that is written when all is said: how many tokens, in how many seconds.
 DONE = "WORDSMITH_DONE"
 
@@ -195,6 +197,8 @@ def main() -> None:
     class Wordsmith:
         async def run(self, turn: Turn) -> AsyncIterator[Delta]:
             begun, said = time.perf_counter(), 0
+            if turn.text != ASKED:
+                return  # it waited, and that is all that it was for
             while said < len(pieces):
                 due = int((time.perf_counter() - begun) * float(rate)) + 1
                 for piece in pieces[said:due]:
