@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -134,6 +135,9 @@ class Desk:
         """Carries the command out; says what came of it."""
         try:
             await self._serve(call)
+        except UnicodeEncodeError:
+            # What came from the terminal may be bytes that are no text.
+            self._speaker.notice(f"/{call.verb}: what is named is not Unicode")
         except (AgentShellError, OSError) as error:
             self._speaker.notice(f"/{call.verb}: {reason_of(error)}")
 
@@ -266,7 +270,7 @@ class Desk:
         key, new = self._options.session, named or new_key(self._options.journal)
         left = await self._file().change(lambda c: catalog.fork(c, key, new, time.time()))
         rest = f"; {left:,} that wait or run stay here alone" if left else ""
-        self._speaker.say(f"copied to session {new}: agent-shell chat -s {new}{rest}")
+        self._speaker.say(f"copied to session {new}: agent-shell chat -s {shlex.quote(new)}{rest}")
 
     def _file(self) -> SqliteJournal:
         if not isinstance(self._journal, SqliteJournal):

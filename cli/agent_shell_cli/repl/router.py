@@ -41,6 +41,8 @@ PROMPT_SENDER = "prompt command"
 
 # A path or a lone slash is no command: those begin with one plain word.
 _COMMAND = re.compile(r"/([A-Za-z][A-Za-z0-9-]*)(?:[ \t]+(.*))?[ \t]*\Z", re.DOTALL)
+# What other shells call a command.
+_ELSEWHERE = {"quit": [Verb.EXIT], "q": [Verb.EXIT]}
 # So much of a name is compared with those that there are.
 _COMPARED = 40
 # What answers a tool, also while the shell only finishes its queue.
@@ -217,7 +219,9 @@ def _nearest(name: str) -> str:
     """Advice, where one of the commands is near."""
     import difflib  # only for who has erred
 
-    near = difflib.get_close_matches(name[:_COMPARED], [str(one.verb) for one in COMMANDS], 1)
+    near = _ELSEWHERE.get(name) or difflib.get_close_matches(
+        name[:_COMPARED], [str(one.verb) for one in COMMANDS], 1
+    )
     return f"; did you mean /{near[0]}?" if near else ""
 
 

@@ -78,7 +78,8 @@ def _ended(dropped: int, code: int) -> str:
     if code > 0:
         said.append(f"[exit status {code}]")
     elif code < 0:
-        said.append(f"[ended by {signal.Signals(-code).name}]")
+        names = {one.value: one.name for one in signal.Signals}  # a real-time signal has none
+        said.append(f"[ended by {names.get(-code, f'signal {-code}')}]")
     return "".join(f"\n{line}" for line in said)
 
 

@@ -384,3 +384,14 @@ async def test_named_journal_is_named_on_leaving(tmp_path: Path) -> None:
         assert await shell.code() == Exit.INCOMPLETE
         said = " ".join(shell.screen.text.split())
         assert f"agent-shell chat --journal '{path}' -s 'a b' brings it back" in said
+
+
+async def test_a_fork_is_named_as_a_command_line_takes_it(tmp_path: Path) -> None:
+    """A key may have blanks; bytes that are no text are refused, and the shell goes on."""
+    async with stage(tmp_path, options(journal=tmp_path / "j.sqlite")) as shell:
+        shell.type(f"/fork my work{ENTER}")
+        await shell.until("copied to session my work: agent-shell chat -s 'my work'")
+        shell.type(f"/fork \udcff{ENTER}")
+        await shell.until("/fork: what is named is not Unicode", "\n❯")
+        shell.type(f"/queue{ENTER}")
+        await shell.until("nothing waits")

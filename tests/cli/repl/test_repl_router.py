@@ -228,3 +228,10 @@ def test_attached_shell_rules_nothing() -> None:
     assert route_stop(attached) is Pressed.NOTHING
     assert route("hello", attached) == Send("hello", Lane.STEER)
     assert route_interrupt("", attached, warned=False) is Pressed.WARN
+
+
+def test_names_that_other_shells_use_are_understood() -> None:
+    """`/quit` does nothing here, and says what does."""
+    action = route("/quit", IDLE)
+    assert isinstance(action, Complain)
+    assert "did you mean /exit?" in action.text

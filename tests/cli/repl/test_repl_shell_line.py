@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from contextlib import aclosing, suppress
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 
 from agent_shell import AgentError
 from agent_shell_cli.repl.shell_line import run_line
+
+_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has that signal")
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +47,12 @@ async def test_it_runs_in_the_folder_without_input(
 
 @pytest.mark.parametrize(
     ("command", "said"),
-    [("exit 3", "\n[exit status 3]"), ("kill -9 $$", "\n[ended by SIGKILL]"), ("true", "")],
+    [
+        ("exit 3", "\n[exit status 3]"),
+        ("kill -9 $$", "\n[ended by SIGKILL]"),
+        pytest.param("kill -40 $$", "\n[ended by signal 40]", marks=_LINUX),
+        ("true", ""),
+    ],
 )
 async def test_how_it_ended_is_said_where_that_is_news(command: str, said: str) -> None:
     """A status other than 0 and a signal stand in the last line."""
