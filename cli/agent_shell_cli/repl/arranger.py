@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from agent_shell import FollowUp, Lane, NotWaiting, Refused, Session
 from agent_shell.records import frozen
 from agent_shell_cli.counting import counted
+from agent_shell_cli.repl.router import PROMPT_SENDER, USER, Send, Situation, route
 from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.view import View
 
@@ -47,7 +48,12 @@ class Arranger:
         def change() -> None:
             self._session.edit(id, text)
 
-        if found is None or not self._try(id, change):
+        if found is None:
+            return False
+        if problem := _misplaced(found[1], text):
+            self._speaker.notice(f"{self._name(id)} {problem}")
+            return False
+        if not self._try(id, change):
             return False
         before = found[1].text
         self._can_undo(f"{self._name(id)} has its old text", lambda: self._session.edit(id, before))
@@ -83,7 +89,13 @@ class Arranger:
         return found is not None and self.move(id, max(1, found[0] + by))
 
     def steer(self, id: str) -> bool:
-        """Gives it to the running turn."""
+        """Gives it to the running turn, whose model would not run a line for the shell."""
+        found = self._find(id)
+        if found is None:
+            return False
+        if found[1].sender == PROMPT_SENDER:
+            self._speaker.notice(f"{self._name(id)} is a line for the shell: it can't steer")
+            return False
         return self._try(id, lambda: self._session.promote(id, Lane.STEER))
 
     def interrupt(self, id: str) -> bool:
@@ -121,7 +133,7 @@ class Arranger:
         try:
             change()
         except NotWaiting:
-            self._say_gone(id)
+            self.say_gone(id)
         except Refused as error:
             self._speaker.notice(f"{self._name(id)} stays as it is: {error}")
         else:
@@ -133,10 +145,11 @@ class Arranger:
         for place, follow_up in enumerate(self._session.waiting, 1):
             if follow_up.id == id:
                 return place, follow_up
-        self._say_gone(id)
+        self.say_gone(id)
         return None
 
-    def _say_gone(self, id: str) -> None:
+    def say_gone(self, id: str) -> None:
+        """Says that it does not wait, and why."""
         running = self._session.running
         if running is not None and running.id == id:
             self._speaker.notice(f"{self._name(id)} has started already: Esc interrupts it")
@@ -180,3 +193,20 @@ class Arranger:
                     self._session.move(accepted.id, place)
 
         self._undos.append(_Undo(f"{counted(len(found), 'input')} back in the queue", act))
+
+
+def _misplaced(follow_up: FollowUp, text: str) -> str:
+    """Why `text` can't take its place: who answers it was settled when it was sent."""
+    sender = _sender(text)
+    if follow_up.sender == PROMPT_SENDER:
+        wrong = sender != PROMPT_SENDER
+        return "is a line for the shell: it stays a !COMMAND or /model NAME" if wrong else ""
+    if sender == USER or _sender(follow_up.text) != USER:
+        return ""
+    return "is for the model, and no command can take its place: a space before it makes it a text"
+
+
+def _sender(text: str) -> str | None:
+    """Whose follow-up it would be, were it sent now; `None` where it would be none."""
+    action = route(text, Situation(running=True))
+    return action.sender if isinstance(action, Send) else None

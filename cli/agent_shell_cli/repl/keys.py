@@ -11,7 +11,7 @@ from prompt_toolkit.application import Application
 from prompt_toolkit.application.current import get_app
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.enums import DEFAULT_BUFFER
-from prompt_toolkit.filters import Condition, has_focus, vi_insert_mode
+from prompt_toolkit.filters import Condition, emacs_mode, has_focus, vi_insert_mode
 from prompt_toolkit.formatted_text import StyleAndTextTuples, fragment_list_to_text
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyProcessor
@@ -44,6 +44,10 @@ class Listener(Protocol):
         """A key asked for this."""
         ...
 
+    def on_nothing(self, key: str) -> None:
+        """A key was pressed that has no meaning now."""
+        ...
+
 
 def key_bindings(listener: Listener, folds: Folds) -> KeyBindings:
     """The bindings of `KEYS` and of pasting, which stand before prompt_toolkit's own."""
@@ -52,6 +56,12 @@ def key_bindings(listener: Listener, folds: Folds) -> KeyBindings:
         for presses in key.presses:
             handler = _handler(key, listener, folds)
             bindings.add(*presses, filter=_when(key, presses, listener))(handler)
+            if presses == ("escape",):
+                # In vi's modes Esc and a letter are two keys, however fast.
+                alone = _alt(handler, listener)
+                bindings.add("escape", Keys.Any, filter=has_focus(DEFAULT_BUFFER) & emacs_mode)(
+                    alone
+                )
 
     @bindings.add(Keys.BracketedPaste, filter=has_focus(DEFAULT_BUFFER))
     def _(event: KeyPressEvent) -> None:
@@ -78,18 +88,19 @@ def _when(key: Key, presses: tuple[str, ...], listener: Listener) -> Condition:
 
     def means() -> bool:
         # Not while the history is searched: there these keys end the search.
-        return (is_signal or in_draft()) and _is_free(key.act(listener.mode))
+        return (is_signal or in_draft()) and _is_free(key.act(listener.mode), presses)
 
     return Condition(means)
 
 
-def _is_free(act: Act | None) -> bool:
+def _is_free(act: Act | None, presses: tuple[str, ...]) -> bool:
     """Whether the key does this, and has no older meaning here: on a text, or in vi's modes."""
     if act is None:
         return False
     if act is Act.END:
         return not get_app().current_buffer.text
-    return act is not Act.STOP or not vi_insert_mode()
+    # The first Esc leaves vi's insertion, also where an input is edited.
+    return presses != ("escape",) or act is Act.LEAVE or not vi_insert_mode()
 
 
 def _handler(key: Key, listener: Listener, folds: Folds) -> Callable[[KeyPressEvent], None]:
@@ -99,7 +110,7 @@ def _handler(key: Key, listener: Listener, folds: Folds) -> Callable[[KeyPressEv
             draft.insert_text("\n")
         elif act is Act.EDITOR:
             folds.edit(draft)
-        elif act in (Act.SEND, Act.STOP) and _ends_completion(draft, act):
+        elif act in _ENDS_COMPLETION and _ends_completion(draft, act):
             pass
         elif act is not None:
             listener.on_act(act, draft)
@@ -107,12 +118,47 @@ def _handler(key: Key, listener: Listener, folds: Folds) -> Callable[[KeyPressEv
     return pressed
 
 
+# What a terminal sends for a key with Alt is an Esc with the key behind it, in one piece.
+_WITH_ALT = frozenset(
+    (
+        *(Keys.Up, Keys.Down, Keys.Left, Keys.Right, Keys.Home, Keys.End),
+        *(Keys.PageUp, Keys.PageDown, Keys.Insert, Keys.Delete),
+    )
+)
+
+
+def _alt(
+    on_escape: Callable[[KeyPressEvent], None], listener: Listener
+) -> Callable[[KeyPressEvent], None]:
+    """What Esc does with something behind it that nothing else is bound to.
+
+    A key with Alt that has no meaning is never taken for an Esc, which would interrupt the
+    turn or leave an edit: the key may have had a meaning a moment ago.
+    """
+
+    def pressed(event: KeyPressEvent) -> None:
+        second = event.key_sequence[1]
+        if not isinstance(second.key, Keys):
+            listener.on_nothing(f"Alt+{second.key.upper()}")
+        elif second.key in _WITH_ALT:
+            listener.on_nothing(f"Alt+{second.key.value.title()}")
+        else:
+            on_escape(event)
+            event.app.key_processor.feed(second, first=True)
+
+    return pressed
+
+
+_TAKES = (Act.SEND, Act.SAVE)
+_ENDS_COMPLETION = (*_TAKES, Act.STOP, Act.GIVE_UP)
+
+
 def _ends_completion(draft: Buffer, act: Act) -> bool:
     """Whether the key was about the menu of completions: it takes one, or closes it."""
     menu = draft.complete_state
-    if menu is None or (act is Act.SEND and menu.current_completion is None):
+    if menu is None or (act in _TAKES and menu.current_completion is None):
         return False
-    if act is Act.SEND:
+    if act in _TAKES:
         draft.complete_state = None
     else:
         draft.cancel_completion()

@@ -162,6 +162,7 @@ class Owner:
         text = self._view.unanswered_text
         if self.session.cut_off is None and text is not None:
             accepted = await self.session.submit(text)
+            self._view.unanswered_text = None  # a second time, it would run twice
             with contextlib.suppress(NotWaiting):  # it has started already
                 self.session.move(accepted.id, 1)
         self.session.release()

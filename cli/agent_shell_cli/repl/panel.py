@@ -31,17 +31,21 @@ class Panel:
         self._draft = draft
         self._folds = folds
         self._aside: Document | None = None  # the draft, while another text is edited
+        self._lost: str | None = None  # what was chosen, until a key was pressed
 
     @property
     def mode(self) -> Mode:
         """What the keys are about."""
         if self._view.edited is not None:
             return Mode.EDITING
-        return Mode.WRITING if self._view.chosen is None else Mode.CHOOSING
+        # A key that was on its way to what was chosen must not act on the draft or the turn.
+        choosing = self._view.chosen is not None or self._lost is not None
+        return Mode.CHOOSING if choosing else Mode.WRITING
 
     def act(self, act: Act, waiting: list[str]) -> None:
         """Does it; `waiting` are the ids of what waits, the next to run first."""
         before = (self._view.chosen, self._view.edited)
+        lost, self._lost = self._lost, None
         if act is Act.SAVE:
             self._save()
         elif act is Act.GIVE_UP:
@@ -50,6 +54,8 @@ class Panel:
             self._choose(waiting, -1 if act is Act.UP else 1)
         elif self._view.chosen is not None:
             self._about(self._view.chosen, act, waiting)
+        elif lost is not None and act is not Act.LEAVE:
+            self._arranger.say_gone(lost)
         if self._speaker.linear and before != (self._view.chosen, self._view.edited):
             self._say_where()
         self._speaker.refresh()
@@ -66,6 +72,7 @@ class Panel:
 
     def leave(self) -> None:
         """Chooses nothing."""
+        self._lost = None
         if self._view.chosen is not None:
             self._view.chosen = None
             self._speaker.refresh()
@@ -79,7 +86,8 @@ class Panel:
     def gone(self, id: str) -> None:
         """It does not wait any more."""
         if self._view.chosen == id:
-            self._view.chosen = None
+            self._view.chosen, self._lost = None, id
+            self._speaker.notice("what was chosen does not wait any more: Esc leaves it")
         if self._view.edited == id:
             self._view.edited = None
             self._speaker.notice("what you edit was withdrawn: Enter sends it as a new input")
@@ -149,7 +157,9 @@ class Panel:
         id, text = self._view.edited, self._folds.expanded(self._draft.text)
         assert id is not None
         if not text.strip():
-            self._speaker.notice("an empty input can't wait: Esc leaves it, /drop withdraws it")
+            self._speaker.notice(
+                "an empty input can't wait: Esc leaves it as it was, and then /drop withdraws it"
+            )
         elif self._arranger.edit(id, text):
             self._arranger.let_go(id)
             self._end_edit()

@@ -161,6 +161,7 @@ class Shell:
                 await self._prompt.over()
             except EOFError:
                 self._ended_by = Exit.TERMINATED  # the terminal has gone
+                self._keep_draft()
             finally:
                 left = await self._wind_down(watching)
         if self._ended_by is not None:
@@ -273,6 +274,11 @@ class Shell:
             case _:
                 self._calm()
                 self._arrange(act)
+
+    def on_nothing(self, key: str) -> None:
+        """Says so: a key that does nothing leaves one to guess."""
+        self._calm()
+        self._speaker.notice(f"{key} means nothing here")
 
     def _enter(self, draft: Buffer, lane: Lane | None) -> None:
         """Carries out what the draft means; it stays where that was refused."""
@@ -426,9 +432,15 @@ class Shell:
             f"session {printable_line(self._session.key)} was taken over by another process while "
             "this one was stopped: what it had accepted is there"
         )
-        draft = self._draft
-        draft.append_to_history()  # it is not lost either
+        self._keep_draft()
         self._prompt.exit()
+
+    def _keep_draft(self) -> None:
+        """Puts what is being written among the earlier inputs: it goes with no terminal."""
+        self._draft.append_to_history()
+        if self._owner is not None:
+            self._owner.panel.give_up()
+            self._draft.append_to_history()  # what was kept aside for an edit
 
     def _leave(self, *, drain: bool) -> None:
         if self._owner is not None:
@@ -446,6 +458,7 @@ class Shell:
 
     def _terminate(self) -> None:
         self._ended_by = Exit.TERMINATED
+        self._keep_draft()
         self._leave(drain=False)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +11,7 @@ import pytest
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 
+from agent_shell_cli.config import Settings
 from agent_shell_cli.repl.arranger import Arranger
 from agent_shell_cli.repl.folding import Folds
 from agent_shell_cli.repl.panel import Panel
@@ -17,7 +19,7 @@ from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.view import View
 from agent_shell_cli.verbs import KEYS, Act, Mode
 from support import StepAgent, new_session
-from support_repl import CTRL_C, ENTER, Stage, stage
+from support_repl import CTRL_C, ENTER, UP, Stage, options, stage
 
 ALT_UP, ALT_DOWN, CTRL_UP, CTRL_DOWN = "\x1b[1;3A", "\x1b[1;3B", "\x1b[1;5A", "\x1b[1;5B"
 DELETE, ESC, CTRL_S = "\x1b[3~", "\x1b", "\x13"
@@ -196,9 +198,162 @@ async def test_the_choice_ends_when_the_chosen_one_starts(tmp_path: Path) -> Non
         shell.type(ALT_UP, ALT_UP)
         await shell.until("❯ 2  two\n  3  three")
         shell.agent.end("first")
-        await shell.until("❯ 2  two\n  3  three\n❯")
-        shell.type(DELETE, "x")
+        await shell.until("❯ 2  two\n  3  three\nwhat was chosen does not wait any more: Esc")
+        shell.type(DELETE)
+        await shell.until("number 2 has started already: Esc interrupts it\n❯")
+        shell.type("x")
         await shell.until("  3  three\n❯ x")
+
+
+@pytest.mark.parametrize("key", [ENTER, CTRL_S, CTRL_C, ESC, ALT_N])
+async def test_a_key_for_what_was_chosen_does_nothing_else(tmp_path: Path, key: str) -> None:
+    """It may be on its way when the chosen input starts: draft and turn stay as they are."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two")
+        shell.type("half a draft", ALT_UP)
+        await shell.until("❯ 2  two\nEnter edits")
+        shell.agent.end("first")
+        await shell.until("what was chosen does not wait any more")
+        shell.type(key)
+        await shell.until(lambda: "what was chosen" not in shell.screen.text)
+        shell.type("!")
+        await shell.until("❯ 2  two\n❯ half a draft!")
+        assert shell.agent.turns == ["one", "two"]
+        shell.type(ENTER)  # and the next key is about the draft
+        await shell.until("  3  half a draft!\n❯")
+
+
+@pytest.mark.parametrize("key", [ALT_N, ALT_I, "\x1bq", "\x1b[3;3~"])
+async def test_no_key_with_alt_is_taken_for_an_esc(tmp_path: Path, key: str) -> None:
+    """One that means nothing now says so: neither the turn nor an edit ends by it."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two")
+        shell.type("draft", key)
+        await shell.until("means nothing here\n❯ draft")
+        shell.type(ALT_UP, ENTER, "!", key)
+        await shell.until("Alt+", "means nothing here\n", "\n2 ❯ two!")
+        shell.type(ENTER)
+        await shell.until("  2  two!\n❯ draft")
+        shell.agent.end("first")
+        await shell.until(lambda: shell.agent.turns == ["one", "two!"])
+
+
+async def test_what_comes_quickly_behind_an_esc_is_not_lost(tmp_path: Path) -> None:
+    """A paste, or a second Esc, is no key with Alt, though it comes in one piece with the Esc."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two")
+        shell.type(f"{ESC}\x1b[200~pasted\x1b[201~")
+        await shell.until("✗ interrupted", "❯ pasted")
+        shell.type(ALT_UP, f"{ESC}{ESC}")
+        await shell.until("\n  2  two\n‖", "❯ pasted")
+
+
+async def test_esc_and_enter_are_about_the_menu_first(tmp_path: Path, monkeypatch) -> None:
+    """While an input is edited too: what was changed in it is not lost with the menu."""
+    (tmp_path / "panel.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two")
+        shell.type(ALT_UP, ENTER, " @pa")
+        await shell.until("\n2 ❯ two @pa", "panel.py")
+        shell.type(ESC)
+        await shell.until(lambda: "panel.py" not in shell.screen.text)
+        shell.type("n")
+        await shell.until("\n2 ❯ two @pan\n", "     panel.py")
+        shell.type("\t")
+        await shell.until("\n2 ❯ two @panel.py\n")
+        shell.type(ENTER)
+        await shell.until(lambda: shell.screen.text.endswith("\n2 ❯ two @panel.py"))
+        shell.type(ENTER)
+        await shell.until("  2  two @panel.py\n❯")
+
+
+async def test_the_first_esc_of_vi_leaves_no_edit(tmp_path: Path) -> None:
+    """It leaves the insertion, as everywhere in vi; the second one leaves the edit."""
+    chosen = replace(options(), settings=Settings(status=(), keys="vi"))
+    async with stage(tmp_path, chosen) as shell:
+        await queue(shell, "one", "two")
+        shell.type("/edit 2", ENTER)
+        await shell.until("\n2 ❯ two")
+        shell.type(f"{ESC}0x")
+        await shell.until("\n2 ❯ wo")
+        shell.type(ESC)
+        await shell.until("  2  two\n❯")
+
+
+@pytest.mark.parametrize("how", ["/edit 2 {}", "{}"])
+async def test_who_answers_an_input_is_not_changed_by_an_edit(tmp_path: Path, how: str) -> None:
+    """A line for the shell stays one, and no input for the model is taken for one."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "!echo two")
+        if how == "{}":
+            shell.type("/edit 2", ENTER)
+            await shell.until("2 ❯ !echo two")
+        shell.type("\x15", how.format("hello"), ENTER)
+        await shell.until("number 2 is a line for the shell: it stays a !COMMAND or /model NAME")
+        shell.type("\x15", how.format("!echo three"), ENTER)
+        await shell.until("  2  !echo three\n❯")
+        shell.agent.end("first")
+        await shell.until("\nthree\n❯")
+        await queue_more(shell, "four", "five")
+        for command in ("!ls", "/drop 4", "/model echo", "/nope"):
+            shell.type("/edit 4", ENTER)
+            await shell.until("4 ❯ five")
+            shell.type("\x15", command, ENTER)
+            await shell.until("number 4 is for the model, and no command can take its place")
+            shell.type(ESC)
+            await shell.until("  4  five\n❯")
+
+
+async def queue_more(shell: Stage, running: str, waiting: str) -> None:
+    """The same as `queue`, behind two inputs that have ended."""
+    shell.type(running, ENTER, waiting, ENTER)
+    await shell.until(f"❯ 3  {running}", f"  4  {waiting}\n❯")
+
+
+async def test_a_line_for_the_shell_steers_no_model(tmp_path: Path) -> None:
+    """It would be told to the model as a text, and not be run."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "!echo two")
+        shell.type("/steer 2", ENTER)
+        await shell.until("number 2 is a line for the shell: it can't steer\n❯")
+        shell.type(ALT_UP, CTRL_S)
+        await shell.until("  2  !echo two\nnumber 2 is a line for the shell: it can't steer\n❯")
+        shell.agent.end("first")
+        await shell.until("\ntwo\n❯")
+
+
+async def test_a_turn_is_not_run_again_twice(tmp_path: Path) -> None:
+    """A second `/retry` has nothing to run, until what the first one sent has failed too."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one")
+        shell.type(ESC)
+        await shell.until("✗ interrupted")
+        shell.type("/retry", ENTER)
+        await shell.until("❯ 2  one")
+        shell.type("/retry", ENTER)
+        await shell.until(
+            "/retry is for a turn that was cut off or not answered, and there is none"
+        )
+        shell.type(ESC)
+        await shell.until(lambda: shell.screen.text.count("✗ interrupted") == 2)
+        shell.type(ENTER)
+        await shell.until("❯ 3  one")
+
+
+async def test_what_is_being_written_outlives_the_terminal(tmp_path: Path) -> None:
+    """The draft, and the text of an input that was being edited, are among the earlier inputs."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two")
+        shell.type("a long draft", ALT_UP, ENTER, " edited")
+        await shell.until("\n2 ❯ two edited")
+        shell.hang_up()
+        await shell.code()
+    async with stage(tmp_path) as shell:
+        shell.type(UP)
+        await shell.until("❯ a long draft")
+        shell.type(UP)
+        await shell.until("❯ two edited")
 
 
 class FakeSpeaker:
