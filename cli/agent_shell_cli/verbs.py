@@ -198,7 +198,7 @@ KEYS = (
         "a new line; a paste keeps its lines, a long one is folded",
         (("escape", "enter"), ("c-j",)),
         Act.NEW_LINE,
-        None,
+        Act.NEW_LINE,
         Act.NEW_LINE,
     ),
     Key(
@@ -224,7 +224,7 @@ KEYS = (
         Act.LEAVE,
         Act.GIVE_UP,
     ),
-    Key("Ctrl+D", "with no input: leave when the queue is done", (("c-d",),), Act.END),
+    Key("Ctrl+D", "with no input: leave when the queue is done", (("c-d",),), Act.END, Act.END),
     Key(
         "Alt+Up, Alt+Down",
         "choose one of the inputs that wait",

@@ -52,6 +52,8 @@ class Listener(Protocol):
 def key_bindings(listener: Listener, folds: Folds) -> KeyBindings:
     """The bindings of `KEYS` and of pasting, which stand before prompt_toolkit's own."""
     bindings = KeyBindings()
+    for label, presses, when in _ENDING:
+        bindings.add(*presses, filter=has_focus(DEFAULT_BUFFER) & when)(_nothing(label, listener))
     for key in KEYS:
         for presses in key.presses:
             handler = _handler(key, listener, folds)
@@ -114,6 +116,21 @@ def _handler(key: Key, listener: Listener, folds: Folds) -> Callable[[KeyPressEv
             pass
         elif act is not None:
             listener.on_act(act, draft)
+
+    return pressed
+
+
+# What prompt_toolkit would end the prompt by, in the middle of a turn; keys of ours go before it.
+_ENDING: tuple[tuple[str, tuple[str, ...], Condition], ...] = (
+    ("Ctrl+D", ("c-d",), Condition(lambda: not get_app().current_buffer.text)),
+    ("Ctrl+O", ("c-o",), emacs_mode),
+    ("Alt+#", ("escape", "#"), emacs_mode),
+)
+
+
+def _nothing(label: str, listener: Listener) -> Callable[[KeyPressEvent], None]:
+    def pressed(_: KeyPressEvent) -> None:
+        listener.on_nothing(label)
 
     return pressed
 

@@ -213,6 +213,8 @@ class Prompt:
             input=terminal.input,
             output=terminal.output,
         )
+        # No key of prompt_toolkit's own accepts the draft, which would end the prompt.
+        session.default_buffer.accept_handler = _keep
         set_pace(session.app)
         # In a window of their own: in a prompt's message, each letter would be a fragment.
         live = Window(
@@ -242,6 +244,11 @@ class Prompt:
     def _cleared(self) -> None:
         if self._shown is not None:
             self._shown.cleared()
+
+
+def _keep(_: Buffer) -> bool:
+    """The draft stays where it is."""
+    return True
 
 
 def _unheard(_: Exit) -> None:

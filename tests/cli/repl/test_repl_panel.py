@@ -12,6 +12,7 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 
 from agent_shell_cli.config import Settings
+from agent_shell_cli.exits import Exit
 from agent_shell_cli.repl.arranger import Arranger
 from agent_shell_cli.repl.folding import Folds
 from agent_shell_cli.repl.panel import Panel
@@ -19,7 +20,7 @@ from agent_shell_cli.repl.speaker import Speaker
 from agent_shell_cli.repl.view import View
 from agent_shell_cli.verbs import KEYS, Act, Mode
 from support import StepAgent, new_session
-from support_repl import CTRL_C, ENTER, UP, Stage, options, stage
+from support_repl import ALT_ENTER, CTRL_C, CTRL_D, ENTER, UP, Stage, options, stage
 
 ALT_UP, ALT_DOWN, CTRL_UP, CTRL_DOWN = "\x1b[1;3A", "\x1b[1;3B", "\x1b[1;5A", "\x1b[1;5B"
 DELETE, ESC, CTRL_S = "\x1b[3~", "\x1b", "\x13"
@@ -276,9 +277,9 @@ async def test_the_first_esc_of_vi_leaves_no_edit(tmp_path: Path) -> None:
         shell.type("/edit 2", ENTER)
         await shell.until("\n2 ❯ two")
         shell.type(f"{ESC}0x")
-        await shell.until("\n2 ❯ wo")
+        await shell.until("\n2 ❮ wo")
         shell.type(ESC)
-        await shell.until("  2  two\n❯")
+        await shell.until("  2  two\n❮")
 
 
 @pytest.mark.parametrize("how", ["/edit 2 {}", "{}"])
@@ -443,3 +444,39 @@ def test_no_key_means_two_things() -> None:
         presses = [p for key in KEYS if key.act(mode) is not None for p in key.presses]
         assert len(presses) == len(set(presses))
     assert {act for key in KEYS for mode in Mode if (act := key.act(mode))} == set(Act)
+
+
+@pytest.mark.parametrize("key", ["\x0f", "\x1b#"])
+async def test_no_key_that_is_not_named_ends_the_shell(tmp_path: Path, key: str) -> None:
+    """Ctrl+O and Alt+# accept a line elsewhere: here the draft and the turn stay."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two")
+        shell.type("draft", key)
+        await shell.until("means nothing here\n❯ draft")
+        assert shell.agent.turns == ["one"]
+        shell.agent.end("first")
+        await shell.until(lambda: shell.agent.turns == ["one", "two"])
+
+
+async def test_alt_enter_on_a_choice_is_about_the_draft(tmp_path: Path) -> None:
+    """It is a new line in it, as whatever is typed is."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two")
+        shell.type("draft", ALT_UP, ALT_ENTER, "more")
+        await shell.until("  2  two\n❯ draft\n  more")
+
+
+async def test_ctrl_d_ends_no_turn(tmp_path: Path) -> None:
+    """On a choice it leaves when the queue is done, as always; in an edit that is empty, never."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two")
+        shell.type(ALT_UP, ENTER, "\x15", CTRL_D)
+        await shell.until("Ctrl+D means nothing here\nediting 2")
+        shell.type(ESC)
+        await shell.until("  2  two\n❯")
+        shell.type(ALT_UP, CTRL_D)
+        await shell.until("  2  two\nleaving after 2 follow-ups")
+        shell.agent.end("first")
+        await shell.until(lambda: shell.agent.turns == ["one", "two"])
+        shell.agent.end("second")
+        assert await shell.code() == Exit.OK
