@@ -140,7 +140,7 @@ class Frames(Renderer):
         output, place, screen = self._frame_output, self._cursor_pos, self._last_screen
         if screen is not None and screen.show_cursor:
             row = screen.data_buffer[place.y]
-            output.disable_autowrap()
+            output.go_below(place.y, place.x)
             output.write_raw("\x1b[7m")
             output.write(row[place.x].char)
             output.reset_attributes()

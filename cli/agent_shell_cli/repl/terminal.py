@@ -76,9 +76,13 @@ class FrameOutput(Vt100_Output):
         self._drawn = (self.get_size().columns, widths)
 
     def cursor_up(self, amount: int) -> None:
-        """Goes up; to where the frame begins now, the first time after a resize."""
+        """Goes up; to where the frame begins now, the first time after a resize.
+
+        Not within `rows_below`: where there is less room than rows it would go too far.
+        """
         if self._row is not None:
             self._row -= amount
+            return
         if self._drawn is not None and self.reflows:
             before, widths = self._drawn
             now = self.get_size().columns
@@ -97,7 +101,7 @@ class FrameOutput(Vt100_Output):
         if self._fills_a_chunk():
             self.write_raw(_RESTORE)
             self._send()
-            self.write_raw(_SAVE)
+            self._begin_below()
             down = self._row
         self.write_raw(f"\r\x1b[{down}B" if down else "\r")
 
@@ -117,6 +121,16 @@ class FrameOutput(Vt100_Output):
         finally:
             self._row = None
             self.write_raw(_RESTORE)
+
+    def go_below(self, row: int, column: int) -> None:
+        """Within `rows_below`, goes to a cell, or to one above it that is still on the screen."""
+        self.write_raw(_RESTORE)
+        self._begin_below()
+        self.write_raw(f"\x1b[{row}B" * bool(row) + f"\x1b[{column}C" * bool(column))
+
+    def _begin_below(self) -> None:
+        self.write_raw(_SAVE)
+        self.disable_autowrap()  # which some restore with the cursor
 
     def erase_end_of_line(self) -> None:
         """Erases the rest of a row."""

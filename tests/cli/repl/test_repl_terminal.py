@@ -6,10 +6,12 @@ import io
 from pathlib import Path
 from typing import Any, cast
 
+import pyte
 import pytest
 from prompt_toolkit.data_structures import Size
 
 from agent_shell_cli.repl.terminal import FrameOutput, grown_rows, reflows, wholly
+from campaign.terminals import Emulator
 
 
 class Gone(io.StringIO):
@@ -57,6 +59,45 @@ def test_terminal_that_is_gone_is_told_once() -> None:
         out.write("a")
         out.flush()
     assert told == [True]
+
+
+def shown(stdout: io.StringIO, rows: int, columns: int) -> list[str]:
+    """What stands on a terminal of this size, whatever the program was told."""
+    screen = Emulator(rows, columns)
+    pyte.Stream(screen).feed(stdout.getvalue())
+    return screen.everything()
+
+
+def test_a_row_is_not_wrapped_where_the_terminal_is_narrower_than_it_has_told() -> None:
+    """Also where a frame is more than one write, and the cursor is restored in between."""
+    stdout = io.StringIO()
+    out = output(stdout, columns=200)
+    with out.rows_below():
+        out.disable_autowrap()
+        out.write("a" * 199)
+        for letter in "bcdefghi":
+            out.write("\r\n")
+            out.write(letter * 199)
+    out.flush()
+    assert shown(stdout, 20, 40) == [letter * 40 for letter in "abcdefghi"]
+
+
+def test_the_draft_is_marked_within_the_frame_where_the_terminal_is_lower_than_told() -> None:
+    """Rows that have no room stand on the last one: from there no way up is known."""
+    stdout = io.StringIO()
+    out = output(stdout)
+    out.write_raw("done\r\ndone\r\n")
+    with out.rows_below():
+        out.write("a")
+        for letter in "bcdef":
+            out.write("\r\n")
+            out.write(letter)
+        out.cursor_up(4)
+        out.go_below(1, 3)
+        out.write("!")
+    out.write("top")
+    out.flush()
+    assert shown(stdout, 4, 40) == ["done", "done", "top", "f  !"]
 
 
 def test_old_frame_is_found_again_after_a_reflow() -> None:
