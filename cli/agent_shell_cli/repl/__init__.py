@@ -47,8 +47,6 @@ def run(options: ChatOptions, model: Model | None = None) -> int:
         interrupted=options.interrupted or OnInterrupted(settings.interrupted),
         approve=options.approve or settings.approve,
     )
-    if settings.editor is not None:
-        os.environ["VISUAL"] = settings.editor  # where prompt_toolkit looks for it
     try:
         return asyncio.run(_run(options, model))
     except KeyboardInterrupt:

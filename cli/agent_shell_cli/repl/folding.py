@@ -41,29 +41,16 @@ class Folds:
         self._count = 0
         self._folds: dict[str, _Fold] = {}
         self._earlier: dict[str, Sequence[str]] = {}
-        self._all_open = False
 
     def fold_in(self, draft: Buffer) -> None:
         """Folds from here on what comes back to `draft`: recalled, edited, not accepted."""
 
         def changed(_: object) -> None:
-            folded = draft.text if self._all_open else self.refolded(draft.text)
+            folded = self.refolded(draft.text)
             if folded != draft.text:
                 draft.document = Document(folded)
 
         draft.on_text_changed += changed
-
-    def edit(self, draft: Buffer) -> None:
-        """Opens the user's editor on the whole text of a draft."""
-        # An editor is given a file, which has no place for bytes that are no text.
-        whole = self.expanded(draft.text).encode(errors="replace").decode()
-        self._all_open = True
-        try:
-            draft.document = Document(whole)
-            # prompt_toolkit's own binding would also send what the editor leaves.
-            draft.open_in_editor()
-        finally:
-            self._all_open = False  # it is in the file now
 
     def pasted(self, text: str) -> str:
         """What is put into the draft for a paste: itself, or the mark of its fold."""

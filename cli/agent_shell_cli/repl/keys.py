@@ -56,7 +56,7 @@ def key_bindings(listener: Listener, folds: Folds) -> KeyBindings:
         bindings.add(*presses, filter=has_focus(DEFAULT_BUFFER) & when)(_nothing(label, listener))
     for key in KEYS:
         for presses in key.presses:
-            handler = _handler(key, listener, folds)
+            handler = _handler(key, listener)
             bindings.add(*presses, filter=_when(key, presses, listener))(handler)
             if presses == ("escape",):
                 # In vi's modes Esc and a letter are two keys, however fast.
@@ -105,13 +105,11 @@ def _is_free(act: Act | None, presses: tuple[str, ...]) -> bool:
     return presses != ("escape",) or act is Act.LEAVE or not vi_insert_mode()
 
 
-def _handler(key: Key, listener: Listener, folds: Folds) -> Callable[[KeyPressEvent], None]:
+def _handler(key: Key, listener: Listener) -> Callable[[KeyPressEvent], None]:
     def pressed(event: KeyPressEvent) -> None:
         act, draft = key.act(listener.mode), event.current_buffer
         if act is Act.NEW_LINE:
             draft.insert_text("\n")
-        elif act is Act.EDITOR:
-            folds.edit(draft)
         elif act in _ENDS_COMPLETION and _ends_completion(draft, act):
             pass
         elif act is not None:

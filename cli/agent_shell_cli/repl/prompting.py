@@ -209,7 +209,6 @@ class Prompt:
             erase_when_done=True,
             complete_while_typing=Condition(mentions),
             enable_suspend=True,
-            tempfile_suffix=".md",
             input=terminal.input,
             output=terminal.output,
         )

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
+from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import Completer
 from prompt_toolkit.document import Document
@@ -138,6 +139,7 @@ class Shell:
         self._attaching = Attaching(self._switch, self._speaker.say, self._folds)
         self._stands = asyncio.Event()  # the prompt, for the first time
         self._warned = False  # that the next Ctrl-C leaves
+        self._in_editor = False
         self._ended_by: Exit | None = None
 
     async def run(self) -> int:
@@ -248,6 +250,8 @@ class Shell:
 
     def on_act(self, act: Act, draft: Buffer) -> None:
         """Does what a key asked for; what takes time, in the background."""
+        if self._in_editor:
+            return  # a Ctrl-C that is the editor's, which has the terminal
         match act:
             case Act.SEND:
                 self._enter(draft, None)
@@ -265,6 +269,10 @@ class Shell:
                 self._spawn(complete_in_lines(self._completing, draft, self._speaker.say))
             case Act.COMPLETE:
                 complete(draft)
+            case Act.EDITOR:
+                self._calm()
+                self._in_editor = True
+                self._spawn(self._edit(draft))
             case Act.UNDO:
                 self._calm()
                 self._begin_action(Call(Verb.UNDO))
@@ -308,6 +316,21 @@ class Shell:
         under_way = self._calls if is_call else self._sends
         under_way.add(task)
         task.add_done_callback(under_way.discard)
+
+    async def _edit(self, draft: Buffer) -> None:
+        """Gives the whole text of the draft to the user's editor, and takes it back."""
+        # Imported here: few write so much at once.
+        from agent_shell_cli.repl.editor import Unedited, edited
+
+        whole, editor = self._folds.expanded(draft.text), self._options.settings.editor
+        try:
+            text = await run_in_terminal(lambda: edited(whole, editor), in_executor=True)
+        except Unedited as error:
+            self._speaker.notice(str(error))
+        else:
+            draft.document = Document(text)
+        finally:
+            self._in_editor = False
 
     def _cancel(self, draft: Buffer) -> None:
         """Clears the draft, else interrupts, else leaves; see `route_interrupt`."""

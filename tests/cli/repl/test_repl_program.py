@@ -8,6 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from support_repl import CTRL_C, CTRL_D, ENTER, UP, Program
 
 WORDS = [f"w{i:03d}" for i in range(120)]
@@ -140,6 +142,62 @@ def test_the_draft_can_be_written_in_an_editor(tmp_path: Path) -> None:
         program.until("\ndraft and more\n❯")
         program.type(CTRL_D)
         assert program.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("script", "shown"),
+    [
+        ("printf 'caf\\351' > \"$1\"", "❯ café"),
+        ("exit 3", "the editor ended with status 3: the input is as it was\n❯ draft"),
+        ('rm "$1"', "the editor left no file: No such file or directory\n❯ draft"),
+    ],
+)
+def test_whatever_an_editor_leaves_no_input_is_lost(
+    tmp_path: Path, script: str, shown: str
+) -> None:
+    """What it wrote in another encoding is taken; where it failed, the draft is as it was."""
+    editor = tmp_path / "editor"
+    editor.write_text(f"#!/bin/sh\n{script}\n")
+    editor.chmod(0o700)
+    with Program("--model", "echo", data=tmp_path, EDITOR=str(editor), VISUAL="") as program:
+        program.until("❯")
+        program.type("draft")
+        program.until("❯ draft")
+        program.type("\x18\x05")
+        program.until(shown)
+        program.type(CTRL_C + CTRL_D)
+        assert program.end() == 0
+
+
+def test_an_editor_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """No other one takes its place unasked."""
+    with Program("--model", "echo", data=tmp_path, EDITOR="no-editor", VISUAL="") as program:
+        program.until("❯")
+        program.type("draft\x18\x05")
+        program.until("the editor 'no-editor' can't be started: ", "❯ draft")
+        program.type(CTRL_C + CTRL_D)
+        assert program.end() == 0
+
+
+def test_a_ctrl_c_in_the_editor_is_not_the_shells(tmp_path: Path) -> None:
+    """It reaches every process of the terminal: the draft stays, and the turn goes on."""
+    editor = tmp_path / "editor"
+    editor.write_text(
+        "#!/bin/sh\ntrap 'printf +' INT\necho opened\nuntil read line; do :; done\nexit 1\n"
+    )
+    editor.chmod(0o700)
+    with Program("--model", "echo:5", data=tmp_path, EDITOR=str(editor), VISUAL="") as program:
+        program.until("❯")
+        program.type(f"{'word ' * 100}{ENTER}draft\x18\x05")
+        program.until("opened")
+        program.type(CTRL_C)
+        program.until("+")
+        program.type(ENTER)
+        program.until("the editor ended with status 1", "\n❯ draft")
+        program.until("▸ 1 · ")
+        assert "interrupted" not in program.screen.text
+        program.type(CTRL_C + CTRL_C + CTRL_D)
+        assert program.end() == 1
 
 
 def test_the_second_key_of_a_chord_may_take_its_time(tmp_path: Path) -> None:
