@@ -213,9 +213,10 @@ class TurnEnded(Fact):
 class Receipt(Fact):
     """The one final state of a follow-up.
 
-    `reason` is who cancelled or withdrew it, why it failed, or what it was
-    merged into; `turn` is the turn that answered it or that it steered. Of a
-    turn that was not answered, `answer` is the part that there was.
+    `reason` is who cancelled or withdrew it, why it failed, what it was merged
+    into, or why what was to steer a turn has one of its own; `turn` is the turn
+    that answered it or that it steered. Of a turn that was not answered, `answer`
+    is the part that there was.
     """
 
     type: ClassVar[str] = "receipt"
@@ -227,11 +228,12 @@ class Receipt(Fact):
 
     def __str__(self) -> str:
         """The receipt as a person says it: `cancelled by user`."""
-        return f"{self.state}{_JOINT[self.state]}{self.reason}" if self.reason else str(self.state)
+        joint = _JOINT.get(self.state, ": ")
+        return f"{self.state}{joint}{self.reason}" if self.reason else str(self.state)
 
 
 _JOINT = {
-    State.FAILED: ": ",
+    State.ANSWERED: " by ",
     State.CANCELLED: " by ",
     State.WITHDRAWN: " by ",
     State.MERGED: " into ",

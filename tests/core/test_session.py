@@ -618,6 +618,16 @@ class TestTheQueue:
         assert str(await session.receipt(ids[2])) == "withdrawn by user"
         await session.close(drain=False)
 
+    async def test_what_came_too_late_to_steer_has_a_receipt_that_says_so(self):
+        """It was to steer a turn, and was answered by one of its own: the receipt can be said."""
+        _, session = new_session(EchoAgent())
+        session.put_on_hold()
+        accepted = await session.submit("a")
+        session.promote(accepted.id, Lane.STEER)
+        session.release()
+        receipt = await session.receipt(accepted.id)
+        assert str(receipt) == "answered by a turn of its own, the steered one had ended"
+
     async def test_what_is_held_back_waits_for_its_editor(self):
         """It does not run while it is edited, the others do, and then it runs with its new text."""
         _, session = new_session(EchoAgent())

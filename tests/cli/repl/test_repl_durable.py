@@ -395,3 +395,20 @@ async def test_a_fork_is_named_as_a_command_line_takes_it(tmp_path: Path) -> Non
         await shell.until("/fork: what is named is not Unicode", "\n❯")
         shell.type(f"/queue{ENTER}")
         await shell.until("nothing waits")
+
+
+async def test_a_session_with_a_late_steer_is_written_and_shown(tmp_path: Path) -> None:
+    """Its receipt has a reason, though it was answered: that ended the shell."""
+    file = tmp_path / "out.md"
+    async with stage(tmp_path, options(journal=tmp_path / "j.sqlite")) as shell:
+        shell.type(f"/hold{ENTER}", f"late{ENTER}", f"/steer 1{ENTER}")
+        await shell.until("  1  steer · late")
+        shell.type(f"/resume{ENTER}")
+        await shell.until("❯ 1  late")
+        shell.agent.end("yes")
+        await shell.until("yes\n❯")
+        shell.type(f"/export {file}{ENTER}")
+        await shell.until("the session is in")
+        assert "answered by a turn of its own" in file.read_text()
+        shell.type(f"/sessions default{ENTER}")
+        await shell.until("answered by a turn of its own")
