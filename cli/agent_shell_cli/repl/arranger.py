@@ -67,10 +67,12 @@ class Arranger:
         self._can_undo_drop([found])
         return True
 
-    def dropped(self, withdrawn: Sequence[FollowUp]) -> None:
-        """All these were withdrawn at once, from the head of the queue on."""
-        if 0 < len(withdrawn) <= _UNDO_INPUTS:
+    def dropped(self, withdrawn: Sequence[FollowUp]) -> bool:
+        """All these were withdrawn at once, from the head on; false where they can't come back."""
+        few = 0 < len(withdrawn) <= _UNDO_INPUTS
+        if few:
             self._can_undo_drop(list(enumerate(withdrawn, 1)))
+        return few
 
     def move(self, id: str, place: int) -> bool:
         """Has it run at `place` (1 is next)."""

@@ -184,9 +184,10 @@ class Owner:
                     await asyncio.sleep(0)  # lets the screen and the running turn go on
             if session.waiting_count:
                 await asyncio.sleep(_FETCH_S)
-        self.arranger.dropped(withdrawn)
+        can_undo = self.arranger.dropped(withdrawn)
+        back = "/undo brings them back" if can_undo else "for good: too many to bring back"
         nothing = "nothing waits (Ctrl+L clears the screen)"
-        said = f"{counted(len(withdrawn), 'follow-up')} withdrawn (/undo brings them back)"
+        said = f"{counted(len(withdrawn), 'follow-up')} withdrawn ({back})"
         self._speaker.say(said if withdrawn else nothing)
 
     def _is_stuck(self) -> bool:

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from agent_shell import EchoAgent, Engine, Lane, State
 from agent_shell.journal.sqlite import SqliteJournal
 from agent_shell_cli.exits import Exit
@@ -345,6 +347,21 @@ async def test_long_queue_is_cleared_to_its_end(tmp_path: Path) -> None:
         await shell.until("1,500 follow-ups withdrawn")
         shell.type(f"next{ENTER}")
         await shell.until("❯ 1501  next")
+
+
+async def test_nothing_is_promised_that_undo_does_not_keep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more inputs than it can bring back it says so: `/undo` would take back another change."""
+    monkeypatch.setattr("agent_shell_cli.repl.arranger._UNDO_INPUTS", 2)
+    path = tmp_path / "j.sqlite"
+    await leave_many(path, 3)
+    async with stage(tmp_path, options(journal=path)) as shell:
+        await shell.until("3 follow-ups from before, held")
+        shell.type(f"/clear{ENTER}")
+        await shell.until("3 follow-ups withdrawn (for good: too many to bring back)")
+        shell.type(f"/undo{ENTER}")
+        await shell.until("there is nothing to take back")
 
 
 async def test_long_queue_keeps_its_numbers(tmp_path: Path) -> None:
