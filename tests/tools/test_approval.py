@@ -17,7 +17,8 @@ from agent_shell.tools import (
     Scope,
     Verdict,
 )
-from agent_shell.tools.requests import about_command
+from agent_shell.tools.requests import about_command, about_file
+from agent_shell.tools.workspace import Place
 from support_tools import Answers
 
 READ = ApprovalRequest("read", Need.READ, "a.py", ("read a.py",), "read a.py")
@@ -137,6 +138,9 @@ async def test_one_question_is_asked_at_a_time_and_may_settle_the_next():
         ("git status & rm x", "shell git status & rm x"),
         ("A=b git status", "shell A=b git status"),
         ("git 'stat us' x", "shell git 'stat us' x"),
+        ("setsid bash x", "shell setsid bash x"),
+        (". script x", "shell . script x"),
+        ("npx eslint x", "shell npx eslint x"),
     ],
 )
 def test_the_pattern_of_a_command_stands_for_no_other_program(command, pattern):
@@ -162,3 +166,25 @@ def test_no_remembered_start_allows_a_line_that_does_more(command):
     """Signs of the shell make a line one of its own."""
     policy = Policy(always=["shell git status *", "shell git *", "shell x *"])
     assert policy.decide(about_command("shell", command, "shell")) is Verdict.ASK
+
+
+@pytest.mark.parametrize("command", ["rm *", "bash *", "git status *"])
+def test_a_line_that_reads_as_a_pattern_can_only_be_allowed_once(command):
+    """Kept as it stands, `rm *` would allow `rm` with whatever comes behind it."""
+    asked = about_command("shell", command, "shell")
+    policy = Policy()
+    policy.remember(asked, Scope.SESSION)
+    assert asked.pattern == ""
+    program = command.removesuffix("*")
+    assert policy.decide(about_command("shell", f"{program}-rf x", "shell")) is Verdict.ASK
+    assert policy.decide(asked) is Verdict.ASK
+
+
+def test_a_file_that_is_called_as_a_pattern_can_only_be_allowed_once():
+    """Else leave to write the file `*` would be leave to write all of the project."""
+    asked = about_file("write", Need.WRITE, Place(("*",)))
+    policy = Policy()
+    policy.remember(asked, Scope.SESSION)
+    assert policy.decide(about_file("write", Need.WRITE, Place(("src", "a.py")))) is Verdict.ASK
+    # In a folder it can be allowed with the folder, as all that is in there.
+    assert about_file("write", Need.WRITE, Place(("src", "*"))).pattern == "write src/*"

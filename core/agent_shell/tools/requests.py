@@ -19,7 +19,8 @@ def about_file(tool: str, need: Need, place: Place, diff: str = "") -> ApprovalR
     name = place.name
     writes = need is Need.WRITE
     sensitive = place.secret or (writes and place.running)
-    exact = f"{_VERBS[need]} {name}"
+    # A name that reads as the pattern of its folder stands for nothing by itself.
+    exact = "" if place.parts[-1:] == ("*",) else f"{_VERBS[need]} {name}"
     # Around the project a folder has too much of the user's for one answer to reach it all.
     alone = sensitive or (writes and place.outside)
     wider = () if alone else tuple(f"{_VERBS[need]} {one}" for one in _folders(place))
@@ -27,7 +28,7 @@ def about_file(tool: str, need: Need, place: Place, diff: str = "") -> ApprovalR
         tool,
         need,
         name,
-        patterns=(exact, *wider),
+        patterns=tuple(filter(None, (exact, *wider))),
         pattern=wider[0] if len(wider) > 1 or (wider and place.outside) else exact,
         diff=diff,
         note="; ".join(_notes(place, writes=writes)),
@@ -59,8 +60,10 @@ _SHELL_SIGNS = re.compile(r"[;&|<>()$`\\\n\r{}!#~*?\[\]\0]")
 _WORD = re.compile(r"[a-z][a-z0-9:-]*")
 # What they are given is a program: its first words say nothing about what it does.
 _RUNNERS = re.compile(
-    r"(.*/)?(sh|bash|zsh|dash|fish|ksh|env|sudo|doas|su|xargs|find|nohup|nice|time|timeout|watch|"
-    r"ssh|eval|exec|source|command|builtin|busybox|docker|podman|"
+    r"(.*/)?(sh|bash|zsh|dash|ash|fish|ksh|csh|tcsh|env|sudo|doas|su|pkexec|xargs|parallel|find|"
+    r"nohup|nice|ionice|chrt|taskset|stdbuf|setsid|setarch|unshare|nsenter|chroot|flock|script|"
+    r"strace|ltrace|gdb|time|timeout|watch|coproc|trap|"
+    r"ssh|eval|exec|source|\.|command|builtin|busybox|docker|podman|npx|bunx|pnpx|uvx|"
     r"(python|pypy|perl|ruby|node|deno|bun|lua|php|R|Rscript)[\d.]*)"
 )
 
@@ -74,7 +77,8 @@ _RUN_WORDS = re.compile(
 def about_command(tool: str, command: str, kind: str, note: str = "") -> ApprovalRequest:
     """Running a command line. `kind` is the pattern's first word: how it is confined."""
     words = _words(command)
-    exact = f"{kind} {command}"
+    # A line that reads as the pattern of a start (`rm *`) can only be allowed once.
+    exact = "" if command.endswith(" *") else f"{kind} {command}"
     starts = [f"{kind} {' '.join(words[:n])} *" for n in range(len(words), 0, -1)]
     pattern = exact
     if len(words) > 1 and _is_tame(words[0], words[1]):
@@ -83,7 +87,7 @@ def about_command(tool: str, command: str, kind: str, note: str = "") -> Approva
         tool,
         Need.RUN,
         command,
-        patterns=(exact, *starts),
+        patterns=(exact, *starts) if exact else (),
         pattern=pattern,
         note=note,
     )
