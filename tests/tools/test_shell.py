@@ -349,6 +349,34 @@ async def test_in_the_sandbox_hooks_can_not_be_planted(sandboxed, root):
     assert (root / ".git/HEAD").read_text() == "y\n"  # the rest of it is the project's
 
 
+async def test_in_the_sandbox_git_is_not_led_elsewhere(sandboxed, root):
+    """To another configuration, nor to hooks or a project's folder where none were."""
+    put(root / ".git/HEAD", "x")
+    put(root / ".git/config", "own")
+    await sandboxed.run(
+        "mkdir -p .git/hooks .agent-shell evil/hooks; echo ../evil > .git/commondir; "
+        "for f in .git/hooks/pre-commit .git/config.worktree .agent-shell/config.toml evil/config; "
+        "do echo evil > $f; done"
+    )
+    assert sorted(path.name for path in (root / ".git").iterdir()) == ["HEAD", "config"]
+    assert not (root / ".agent-shell").exists()
+    assert (root / "evil/config").exists()  # the rest is as it was left
+
+
+async def test_in_the_sandbox_a_worktree_stays_one_of_its_repository(sandboxed, root):
+    """The file that says where its repository is can be neither written nor replaced."""
+    put(root / ".git", "gitdir: /elsewhere\n")
+    await sandboxed.run("echo 'gitdir: evil' > .git; rm -f .git; mv .git x; ln -sf evil .git")
+    assert (root / ".git").read_text() == "gitdir: /elsewhere\n"
+
+
+async def test_what_is_taken_away_is_of_this_project(sandboxed, root, tmp_path):
+    """A link that a command has put leads to what is somebody else's."""
+    other = put(tmp_path / "other/commondir", "../..")
+    await sandboxed.run(f"ln -s {other.parent} .git")
+    assert other.exists()
+
+
 def test_a_sandbox_that_is_not_there_is_said(tmp_path):
     """Or that is there and does not work, with its own words."""
     assert find_sandbox(str(tmp_path)).why == "bubblewrap is not installed"

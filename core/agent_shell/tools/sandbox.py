@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from agent_shell.records import frozen
@@ -50,7 +52,12 @@ _HIDDEN_FILES = (
 # Sockets lie in the first by which other programs of the user's could be told what to do.
 _OWN = ("/run", "/tmp", "/var/tmp")  # noqa: S108
 # In the project: what would be run or heeded outside of the sandbox later.
-_KEPT = (".git/hooks", ".git/config", ".agent-shell")
+_KEPT = (".git/hooks", ".git/config", ".git/config.worktree", ".agent-shell")
+# Of these, what is kept empty where it is not there; and what must not come to be there, since
+# it leads git to other hooks and another configuration. Nothing can be kept from being made
+# without being made, so these are taken away afterwards.
+_KEPT_EMPTY = (".git/hooks", ".agent-shell")
+_TAKEN_AWAY = (".git/commondir", ".git/config.worktree")
 
 
 @frozen
@@ -69,6 +76,20 @@ class Sandbox:
         if self.program is None:
             return list(command)
         return [self.program, *_walls(root, network=network), "--", *command]
+
+    @contextlib.contextmanager
+    def clean(self, root: Path) -> Generator[None]:
+        """Takes away what a command within has made to have something run or heeded later."""
+        names = (*_KEPT_EMPTY, *_TAKEN_AWAY) if self.program is not None else ()
+        made = [root / name for name in names if not os.path.lexists(root / name)]
+        try:
+            yield
+        finally:
+            for path in made:
+                # It may have put a link where the folder is, to somebody else's.
+                if _is_own_folder(path.parent):
+                    with contextlib.suppress(OSError):
+                        path.rmdir() if _is_own_folder(path) else path.unlink()
 
 
 def find_sandbox(path: str | None = None) -> Sandbox:
@@ -91,11 +112,17 @@ def _find(path: str | None) -> Sandbox:
 
 def _trial(sandbox: Sandbox) -> str:
     """Why it does not work; "" where it does."""
-    command = sandbox.around(["true"], Path("/tmp"))  # noqa: S108  (only looked at)
+    root = Path("/tmp")  # noqa: S108  (only looked at)
+    command = sandbox.around(["true"], root)
     try:
-        done = subprocess.run(  # noqa: S603  (our own command)
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TRIAL_S, check=False
-        )
+        with sandbox.clean(root):
+            done = subprocess.run(  # noqa: S603  (our own command)
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_TRIAL_S,
+                check=False,
+            )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)[:_SHOWN]
     if done.returncode == 0:
@@ -137,9 +164,18 @@ def _hidden(root: Path) -> Iterator[str]:
 
 def _kept(root: Path) -> Iterator[str]:
     git = root / ".git"
-    if git.is_dir() and not git.is_symlink():
+    if _is_own_folder(git):
         # A mount of its own can't be renamed: else another one could be put in its place.
         yield from ("--bind", str(git), str(git))
-    for path in (root / name for name in _KEPT):
+    elif git.is_file() and not git.is_symlink():
+        yield from ("--ro-bind", str(git), str(git))  # it says where the repository is
+    for name in _KEPT:
+        path = root / name
         if path.exists() and path.resolve() == path:
             yield from ("--ro-bind", str(path), str(path))
+        elif name in _KEPT_EMPTY and _is_own_folder(path.parent) and not os.path.lexists(path):
+            yield from ("--tmpfs", str(path), "--remount-ro", str(path))
+
+
+def _is_own_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()

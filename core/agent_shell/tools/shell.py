@@ -57,13 +57,14 @@ class ShellTool:
         await context.permit(self._request(line, sandbox, network=network))
         shell = shutil.which("bash") or "/bin/sh"
         limit_s = arguments.get("timeout", _LIMIT_S)
-        ended = await run(
-            sandbox.around([shell, "-c", line], self._root, network=network),
-            folder=self._root,
-            environment=cleaned(os.environ),
-            limit_s=limit_s,
-            on_output=context.on_output,
-        )
+        with sandbox.clean(self._root):
+            ended = await run(
+                sandbox.around([shell, "-c", line], self._root, network=network),
+                folder=self._root,
+                environment=cleaned(os.environ),
+                limit_s=limit_s,
+                on_output=context.on_output,
+            )
         return Result(_told(ended, limit_s), ok=ended.code == 0 and not ended.late)
 
     def _request(self, line: str, sandbox: Sandbox, *, network: bool) -> ApprovalRequest:
