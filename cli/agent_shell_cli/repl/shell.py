@@ -227,6 +227,7 @@ class Shell:
         """Ends what runs, shows the rest of it, and returns how many are left in the queue."""
         self._view.leaving = True
         try:
+            await self._sent(drain=False)
             left = await self._session.close(drain=False, timeout=_STOP_S)
             self._observer.close()
             rest = self._tasks - {watching}
@@ -475,7 +476,15 @@ class Shell:
         self._renderer.touch()
         self._spawn(self._close(drain))
 
+    async def _sent(self, drain: bool) -> None:
+        """Waits until what was sent before is accepted: a file that it mentions takes a moment."""
+        if self._sends:
+            # Another owner may take its time.
+            wait = drain and self._owner is not None
+            await asyncio.wait(set(self._sends), timeout=None if wait else _STOP_S)
+
     async def _close(self, drain: bool) -> None:
+        await self._sent(drain)
         await self._session.close(drain=drain, timeout=None if drain else _STOP_S)
         self._prompt.exit()
 
