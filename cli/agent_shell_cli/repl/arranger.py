@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import takewhile
 
 from agent_shell import FollowUp, Lane, NotWaiting, Refused, Session
 from agent_shell.records import frozen
@@ -22,6 +23,8 @@ __all__ = ["Arranger"]
 # Changes that can be taken back, and inputs that one of them may have withdrawn.
 _UNDOS = 100
 _UNDO_INPUTS = 10_000
+# Of what is ahead of an input, so many are known again.
+_AHEAD = 1_000
 
 
 @frozen
@@ -62,26 +65,28 @@ class Arranger:
     def drop(self, id: str) -> bool:
         """Withdraws it."""
         found = self._find(id)
+        ahead = self._ahead(id)
         if found is None or not self._try(id, lambda: self._session.remove(id)):
             return False
-        self._can_undo_drop([found])
+        self._can_undo_drop([found[1]], ahead)
         return True
 
     def dropped(self, withdrawn: Sequence[FollowUp]) -> bool:
         """All these were withdrawn at once, from the head on; false where they can't come back."""
         few = 0 < len(withdrawn) <= _UNDO_INPUTS
         if few:
-            self._can_undo_drop(list(enumerate(withdrawn, 1)))
+            self._can_undo_drop(withdrawn, [])
         return few
 
     def move(self, id: str, place: int) -> bool:
         """Has it run at `place` (1 is next)."""
         found = self._find(id)
+        ahead = self._ahead(id)
         if found is None or not self._try(id, lambda: self._session.move(id, place)):
             return False
-        before = found[0]
         self._can_undo(
-            f"{self._name(id)} is back in its place", lambda: self._session.move(id, before)
+            f"{self._name(id)} is back in its place",
+            lambda: self._session.move(id, self._behind(ahead, id)),
         )
         return True
 
@@ -186,13 +191,30 @@ class Arranger:
 
         self._undos.append(_Undo(said, act))
 
-    def _can_undo_drop(self, found: list[tuple[int, FollowUp]]) -> None:
+    def _ahead(self, id: str) -> list[str]:
+        """What waits ahead of it, by which its place is found again when some of that has run."""
+        ahead = takewhile(lambda other: other != id, (f.id for f in self._session.waiting))
+        return list(deque(ahead, _AHEAD))
+
+    def _behind(self, ahead: Sequence[str], id: str) -> int:
+        """The place behind the last of those that still waits, for `id`; 1 if none does."""
+        others = (f.id for f in self._session.waiting if f.id != id)
+        places = {other: place for place, other in enumerate(others, 1)}
+        return next((places[one] + 1 for one in reversed(ahead) if one in places), 1)
+
+    def _can_undo_drop(self, found: Sequence[FollowUp], ahead: list[str]) -> None:
         # A receipt is final: what was withdrawn comes back as a new input in its old place.
         async def act() -> None:
-            for place, gone in found:
+            before, place = ahead, 0
+            for gone in found:
                 accepted = await self._session.submit(gone.text, sender=gone.sender)
+                # Mostly it is behind the one that came back before it.
+                waiting, place = self._session.waiting, place + 1
+                if place < 2 or place > len(waiting) or waiting[place - 2].id != before[-1]:
+                    place = self._behind(before, accepted.id)
                 with contextlib.suppress(NotWaiting):  # it has started already
                     self._session.move(accepted.id, place)
+                before = [accepted.id]
 
         self._undos.append(_Undo(f"{counted(len(found), 'input')} back in the queue", act))
 

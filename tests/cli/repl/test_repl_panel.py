@@ -480,3 +480,27 @@ async def test_ctrl_d_ends_no_turn(tmp_path: Path) -> None:
         await shell.until(lambda: shell.agent.turns == ["one", "two"])
         shell.agent.end("second")
         assert await shell.code() == Exit.OK
+
+
+async def test_what_comes_back_is_ahead_of_what_it_was_ahead_of(tmp_path: Path) -> None:
+    """Also when some of what it had waited behind has run, and when something else came in."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two", "three", "four", "five")
+        shell.type("/move 5 2", ENTER, "/drop 3", ENTER)
+        await shell.until("  2  two\n  5  five\n  4  four\n❯")
+        shell.agent.end("first")
+        await shell.until("❯ 2  two\n  5  five\n  4  four\n❯")
+        shell.agent.end("second")
+        await shell.until("❯ 5  five\n  4  four\n❯")
+        shell.type("/undo", ENTER)
+        await shell.until("❯ 5  five\n  6  three\n  4  four\n")
+        shell.type("/clear", ENTER, "seven", ENTER)
+        await shell.until("  7  seven\n❯")
+        shell.type("/undo", ENTER)
+        await shell.until("  8  three\n  9  four\n  7  seven\n")
+        shell.type("/move 9 3", ENTER)
+        await shell.until("  8  three\n  7  seven\n  9  four\n")
+        shell.agent.end("fifth")
+        await shell.until("❯ 8  three\n  7  seven\n  9  four\n")
+        shell.type("/undo", ENTER)
+        await shell.until("❯ 8  three\n  9  four\n  7  seven\n")
