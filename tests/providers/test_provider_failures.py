@@ -8,6 +8,7 @@ import email.utils
 import pytest
 
 from agent_shell import AgentError, ModelUnreachable, ModelUnusable, RateLimited, Usage
+from agent_shell.agents.provider.library.failures import WindowFull
 from providers.story import (
     Cut,
     ErrorEvent,
@@ -109,11 +110,19 @@ async def test_a_rate_limit_may_name_a_time(model: str):
         ({"retry-after-ms": "2500"}, 2.5),
         ({"x-ratelimit-reset-requests": "1m30s", "x-ratelimit-reset-tokens": "20ms"}, 90.0),
         ({"x-ratelimit-reset-tokens": "soon"}, 30.0),
+        ({"x-ratelimit-reset-tokens": "1.2.3s"}, 30.0),
+        ({"retry-after": "nan"}, 30.0),
+        ({"retry-after": "inf"}, 30.0),
+        ({"retry-after": "999999999"}, 86_400.0),
+        ({"retry-after": "Wed, 21 Oct 9999 07:28:00 GMT"}, 86_400.0),
         ({}, 30.0),
     ],
 )
 async def test_a_rate_limit_by_a_provider_s_own_headers(headers: dict[str, str], expected: float):
-    """What else tells the time is heeded; where nothing does, half a minute is waited."""
+    """What else tells the time is heeded; where nothing does, half a minute is waited.
+
+    And never longer than a day, whatever is said.
+    """
     async with WireServer(Story(Refuse(429, "slow", headers=headers))) as server:
         done = await run(agent_for(server, "openai-chat:m"), HandTurn())
     assert isinstance(done.error, RateLimited)
@@ -279,3 +288,13 @@ async def test_a_failure_after_a_tool_keeps_what_was_done(model: str):
         "tool-return",
     ]
     assert len(done.of(Usage)) == 1
+
+
+async def test_a_window_that_is_no_number_is_not_heeded():
+    """The refusal is told all the same."""
+    said = "This model's maximum context length is ,,,, tokens"
+    refusal = Refuse(400, said, kind="context_length_exceeded")
+    async with WireServer(Story(refusal)) as server:
+        done = await run(agent_for(server, "openai-chat:m"), HandTurn())
+    assert type(done.error) is WindowFull
+    assert done.error.window is None

@@ -10,7 +10,7 @@ from agent_shell import AgentError, Messages, ToolCall, ToolResult, Usage
 from agent_shell.agents.provider.agent import ProviderAgent
 from agent_shell.agents.provider.settings import ProviderSettings
 from agent_shell.agents.provider.table import parse
-from providers.story import Call, Truncated, Used, call, request, result, say, user
+from providers.story import Call, Garble, Truncated, Used, call, request, result, say, user
 from providers.story import Story as Script
 from providers.wire_server import WireServer, every
 from support_provider import HandTools, HandTurn, Outcome, agent_for, run
@@ -103,6 +103,67 @@ async def test_arguments_that_are_no_json_are_told_to_the_model(model: str):
     assert done.error is None
     assert done.text == "Sorry."
     assert tools.called == []
+
+
+@each_format
+async def test_arguments_that_are_cut_off_are_told_as_such(model: str):
+    """As a lack of room, so that the model does not write as much again."""
+    cut = Call("write", '{"path": "a", "content": "long')
+    script = Script(cut, Truncated(), result("write", "Write less at once"), say("Sorry."))
+    async with WireServer(script) as server:
+        done = await run(agent_for(server, model, toolset=HandTools(names=("write",))), HandTurn())
+    assert done.text == "Sorry."
+
+
+@each_format
+async def test_calls_that_no_provider_takes_back_are_mended(model: str):
+    """Ids twice, again or too long, names with odd letters: each call has its own result.
+
+    The server refuses a history with any of them, and would refuse every later one.
+    """
+    calls = [Call("read", {"path": path}, id) for path, id in (("a", "x"), ("b", "x"))]
+    odd = Call("rm -rf\x1b[31m", {"path": "c"}, "i" * 100)
+    script = Script(
+        *calls,
+        odd,
+        result("read", "first"),
+        result("read", "second"),
+        result("rm_-rf__31m"),
+        Call("read", {"path": "d"}, "x"),
+        result("read", "fourth"),
+        say("Done."),
+    )
+    tools = HandTools(*map(Outcome, ("first", "second", "third", "fourth")))
+    async with WireServer(script) as server:
+        done = await run(agent_for(server, model, toolset=tools), HandTurn())
+    assert done.error is None
+    assert done.text == "Done."
+    assert len({used.call for used in done.of(ToolCall)}) == 4
+
+
+async def test_an_answer_is_unicode_whatever_comes():
+    """Half a letter would fit no later request; two halves in two pieces are one letter."""
+    script = Script(
+        Garble(_delta(r"a\ud83d")),
+        Garble(_delta(r"\ude00 b \ud83d")),
+        Garble(_delta(" c")),
+        say(""),
+        user("next"),
+        say("d"),
+    )
+    async with WireServer(script) as server:
+        agent = agent_for(server, "openai-chat:gpt-4o")
+        first, turn = HandTurn("go"), HandTurn("next", id="f2", number=2)
+        done = await run(agent, first)
+        turn.past = [done.exchange(first)]
+        again = await run(agent, turn)
+    assert ascii(done.text) == ascii("a\U0001f600 b \ufffd c")
+    assert again.text == "d"
+
+
+def _delta(text: str) -> str:
+    head = '{"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": '
+    return head + f'[{{"index": 0, "delta": {{"content": "{text}"}}, "finish_reason": null}}]}}'
 
 
 @each_format

@@ -46,6 +46,7 @@ from agent_shell.agents.provider.library.history import (
     dump,
     normal,
     opening,
+    sound,
     text_of,
     user,
 )
@@ -59,6 +60,10 @@ __all__ = ["Conversation"]
 _REFITS = 3  # tries to find out how much a model reads at once
 _OF_LENGTH = re.compile(r"max\w*tokens", re.IGNORECASE)
 _NO_JSON = "the arguments are no JSON object; nothing was done"
+_CUT_OFF = (
+    "the arguments were cut off: the answer was as long as it may be; nothing was done. "
+    "Write less at once, in several steps"
+)
 
 
 class Conversation:
@@ -170,9 +175,11 @@ class Conversation:
                 else:
                     yield piece
         assert response is not None
+        response = sound(response, self._messages)
         yield self._kept(response)
         yield self._spending.add(response)
-        async with contextlib.aclosing(self._used(_calls(response))) as uses:
+        no_json = _CUT_OFF if response.finish_reason == "length" else _NO_JSON
+        async with contextlib.aclosing(self._used(_calls(response), no_json)) as uses:
             async for event in uses:
                 yield event
 
@@ -213,10 +220,13 @@ class Conversation:
                 yield event
         self._said = self._said or said
 
-    async def _used(self, calls: Sequence[ToolCallPart]) -> AsyncGenerator[AgentEvent]:
+    async def _used(
+        self, calls: Sequence[ToolCallPart], no_json: str
+    ) -> AsyncGenerator[AgentEvent]:
         """Uses the tools that were asked for, one after the other.
 
         A later one may need an earlier one's effect, and a question to the user comes alone.
+        `no_json` is told of arguments that can't be read.
         """
         for call in calls:
             name, id = call.tool_name, call.tool_call_id
@@ -224,8 +234,8 @@ class Conversation:
                 arguments = call.args_as_dict(raise_if_invalid=True)
             except (ValueError, AssertionError):
                 yield ToolCall(id, name, {})
-                yield self._returned(call, _NO_JSON, ok=False)
-                yield ToolResult(id, name, False, _NO_JSON)
+                yield self._returned(call, no_json, ok=False)
+                yield ToolResult(id, name, False, no_json)
                 continue
             yield ToolCall(id, name, arguments)
             session = self._turn.session_key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from agent_shell.errors import AgentError, ModelUnreachable, ModelUnusable, Rate
 __all__ = ["Failure", "WindowFull", "failure_of"]
 
 _LONGEST = 300  # characters of what a server said
+_LONGEST_S = 86_400.0  # a pause; after one that is meant to be longer it is asked once more
 _MODEL_MISSING = re.compile(
     r"model\b.{0,80}\b(not found|does ?n[o']t exist|not exist|unknown|invalid|not available)"
     r"|(unknown|invalid|no such|unsupported) model",
@@ -29,7 +31,7 @@ _TOO_LONG = re.compile(
 )
 _WINDOW = re.compile(
     r"(?:maximum context length is|maximum(?: number of tokens)?(?: allowed)? ?\(|"
-    r"context (?:size|length|window)(?: of| is)? ?\(?|tokens? > )\s*([\d,]{3,12})",
+    r"context (?:size|length|window)(?: of| is)? ?\(?|tokens? > )\s*(\d[\d,]{2,11})",
     re.IGNORECASE,
 )
 _PAGE = re.compile(r"\s*<(!doctype|html|head|body)", re.IGNORECASE)
@@ -219,7 +221,9 @@ def _wait_s(error: wrong.ModelAPIError, connection: Connection) -> float:
     wait_s = error.retry_after
     if wait_s is None:
         wait_s = _reset_s(getattr(error, "headers", None) or {})
-    return connection.settings.rate_limit_s if wait_s is None else max(wait_s, 1.0)
+    if wait_s is None or not math.isfinite(wait_s):
+        return connection.settings.rate_limit_s
+    return min(max(wait_s, 1.0), _LONGEST_S)
 
 
 def _reset_s(headers: Mapping[str, str]) -> float | None:
@@ -236,14 +240,14 @@ def _reset_s(headers: Mapping[str, str]) -> float | None:
         and name.endswith("-reset")
         and headers.get(name.replace("-reset", "-remaining")) == "0"
     ]
-    known = [wait for wait in waits if wait is not None and 0 <= wait <= 86_400]
+    known = [wait for wait in waits if wait is not None and 0 <= wait <= _LONGEST_S]
     return max(known) if known else None
 
 
 def _duration_s(text: str) -> float | None:
     """Of "6m0s", "1.5s" or "20ms"."""
     units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-    parts = re.findall(r"([\d.]+)(ms|[smhd])", text)
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhd])", text)
     if not parts or "".join(a + b for a, b in parts) != text.strip():
         return None
     return sum(float(number) * units[unit] for number, unit in parts)

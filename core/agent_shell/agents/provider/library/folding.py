@@ -18,7 +18,7 @@ from agent_shell.agents.provider.library.compaction import (
     transcript,
 )
 from agent_shell.agents.provider.library.connected import Connection
-from agent_shell.agents.provider.library.history import text_of, user
+from agent_shell.agents.provider.library.history import text_of, unicode, user
 from agent_shell.agents.provider.library.request import Sleep, asked
 from agent_shell.agents.provider.library.spending import Spending
 from agent_shell.errors import AgentError
@@ -79,7 +79,7 @@ class Fold:
                 raise  # an outage, a limit: the turn is to wait
             yield Notice(f"There is no summary: {error}")
             return
-        if response is None or not (text := text_of(response).strip()):
+        if response is None or not (text := unicode(text_of(response)).strip()):
             yield Notice("There is no summary: the model wrote none.")
             return
         yield self._spending.add(response)

@@ -10,9 +10,11 @@ kept as soon as it is there, so what one request had may be several messages the
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_ai.messages import (
@@ -28,11 +30,23 @@ from pydantic_ai.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
+from pydantic_core import PydanticSerializationError
 
 from agent_shell.agents.base import Exchange
 from agent_shell.state import State
 
-__all__ = ["SEPARATOR", "Opening", "dump", "normal", "opening", "text_of", "told", "user"]
+__all__ = [
+    "SEPARATOR",
+    "Opening",
+    "dump",
+    "normal",
+    "opening",
+    "sound",
+    "text_of",
+    "told",
+    "unicode",
+    "user",
+]
 
 SEPARATOR = "\n\n"
 """What stands in an answer between the texts of two responses of one turn."""
@@ -49,6 +63,10 @@ _CONTINUE = (
 )
 _UNKNOWN = "[What stood here is not known any more.]"
 _NOTES = {State.ANSWERED: "", State.CANCELLED: _CANCELLED, State.RUNNING: _RUNNING}
+# What all providers take as a call's id and name.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
+_NAME = 64
 _NO_RESULT = "[No result: this was cut off before it returned. It may have done part of its work.]"
 
 
@@ -124,6 +142,59 @@ def text_of(message: ModelMessage) -> str:
     if not isinstance(message, ModelResponse):
         return ""
     return "".join(part.content for part in message.parts if isinstance(part, TextPart))
+
+
+def unicode(text: str) -> str:
+    """The text with letters that came in two halves whole; a half alone fits no request."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def sound(response: ModelResponse, before: Iterable[ModelMessage]) -> ModelResponse:
+    """The response as every provider takes it back, whatever the model's server sent.
+
+    It is Unicode, and its calls have names and ids that may be; no id is one of those in the
+    messages `before`. What is refused would be so in each request from then on.
+    """
+    taken = {call.tool_call_id for message in before for call in _calls(message)}
+    parts: list[ModelResponsePart] = []
+    for part in _in_unicode(response).parts:
+        if isinstance(part, ToolCallPart):
+            name = _NO_NAME.sub("_", part.tool_name)[:_NAME] or "_"
+            id = part.tool_call_id
+            if id in taken or not _ID.fullmatch(id):
+                id = f"call_{uuid.uuid4().hex}"
+            taken.add(id)
+            mended: dict[str, Any] = {"tool_name": name, "tool_call_id": id}
+            part = replace(part, **mended)
+        parts.append(part)
+    return replace(response, parts=parts)
+
+
+def _in_unicode(response: ModelResponse) -> ModelResponse:
+    try:
+        ModelMessagesTypeAdapter.dump_json([response])
+    except PydanticSerializationError:
+        (whole,) = ModelMessagesTypeAdapter.validate_python(_texts_in_unicode(dump([response])))
+        assert isinstance(whole, ModelResponse)
+        return whole
+    return response
+
+
+def _texts_in_unicode(plain: Any) -> Any:
+    match plain:
+        case str():
+            return unicode(plain)
+        case list():
+            return [_texts_in_unicode(one) for one in cast("Iterable[Any]", plain)]
+        case dict():
+            pairs = cast("dict[str, Any]", plain).items()
+            return {unicode(name): _texts_in_unicode(value) for name, value in pairs}
+        case _:
+            return plain
 
 
 def dump(messages: Iterable[ModelMessage]) -> list[dict[str, Any]]:

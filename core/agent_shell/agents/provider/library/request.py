@@ -25,6 +25,7 @@ from agent_shell.agents.base import Delta, Notice
 from agent_shell.agents.provider.library.bounding import answers_closed
 from agent_shell.agents.provider.library.connected import Connection
 from agent_shell.agents.provider.library.failures import failure_of
+from agent_shell.agents.provider.library.history import unicode
 from agent_shell.errors import AgentError, ModelUnreachable
 
 __all__ = ["asked"]
@@ -90,15 +91,20 @@ async def _once(
             instrument=False,
         ) as stream,
     ):
-        size = 0
+        size, half = 0, ""
         async for event in stream:
             size += _size_of(event)
             if size > _LONGEST:
                 raise AgentError(
                     f"the answer was cut off: a model writes no more than {_LONGEST:,} characters"
                 )
-            if text := _text_in(event):
+            text = half + _text_in(event)
+            # The other half of a letter may come with the next piece.
+            half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+            if text := unicode(text.removesuffix(half)):
                 yield Delta(text)
+        if half:
+            yield Delta(unicode(half))
         response = stream.get()
     if response.finish_reason is None and response.state != "suspended":
         title = connection.settings.model.provider.title
