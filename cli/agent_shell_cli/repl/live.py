@@ -61,7 +61,9 @@ def live_lines(
         asked += elsewhere_rows(now.asked_there, now.attached, look, width, room - kept)
     uses = _uses(view, look, width, max(0, room - kept - len(asked)), time)
     room = max(0, room - len(asked) - len(uses))
-    tail = rows(view.tail, width)[-min(view.tail_rows(width), room) :] if view.tail and room else []
+    shown = view.tail_width(width)
+    most = view.tail_rows(shown)
+    tail = rows(view.tail, shown)[-min(most, room) :] if view.tail and room else []
     room -= len(tail)
     beside = _beside(view, look, width, room)
     room -= len(beside)
@@ -73,9 +75,9 @@ def live_lines(
     between = [*uses, *steers, *waiting]
     others = [cells(text) for _, text in (*beside, *turn, *asked, *status)]
     # As if what grows had all of its rows: those that wait keep their width while it does.
-    growing = [width] * view.tail_rows(width) if view.grows else []
-    most = view.row_width(width, len(between), [*growing, *others])
-    between = [(style, cut(text, most, look.ellipsis)) for style, text in between]
+    growing = [shown] * most if view.grows else []
+    narrow = view.row_width(width, len(between), [*growing, *others])
+    between = [(style, cut(text, narrow, look.ellipsis)) for style, text in between]
     return [*(("", row) for row in tail), *beside, *turn, *between, *asked, *status]
 
 
@@ -85,9 +87,10 @@ def _beside(view: View, look: Look, width: int, room: int) -> list[Line]:
     for beside in islice(view.beside, _BESIDE):
         if not beside.headed:
             lines.append(cut(f"beside: {printable_line(beside.question)}", width, look.ellipsis))
-        most = view.tail_rows(width) if beside is view.aloud else _BESIDE_ROWS
+        shown = view.tail_width(width)
+        most = view.tail_rows(shown) if beside is view.aloud else _BESIDE_ROWS
         if tail := beside.answer.tail[-_BESIDE_CHARS:].strip("\n"):
-            lines += rows(tail, width)[-most:]
+            lines += rows(tail, shown)[-most:]
     return [("class:quiet", line) for line in lines[: max(0, room)]]
 
 

@@ -313,7 +313,20 @@ class View:
         """
         more = math.ceil(width / _NARROW) - 1
         most = roomy_tail(width)
-        return min(most, max(1, self.above // more)) if more else most
+        return min(most, max(1, self._spare // more)) if more else most
+
+    def tail_width(self, width: int) -> int:
+        """How many of `width` cells a row of what grows takes: what no window wraps, at worst."""
+        more = math.ceil(width / _NARROW) - 1
+        return width if self._spare >= more else min(width, _NARROW - 1)
+
+    @property
+    def _spare(self) -> int:
+        """How many rows may leave the screen whenever it is made narrow.
+
+        It can be so twice before a size is told.
+        """
+        return self.above // 2
 
     def resized(self, frame: Iterable[int], height: int) -> None:
         """The window has another size, and had or has no more than `height` rows.
@@ -331,7 +344,7 @@ class View:
         No more than, where the window is made narrow, make as many rows more as stand above:
         each of those moves one off the screen, and then it would be the prompt's own.
         """
-        left = self.above - sum((one - 1) // _NARROW for one in others)
+        left = self._spare - sum((one - 1) // _NARROW for one in others)
         return min(width, (max(0, left) // max(1, rows) + 1) * _NARROW - 1)
 
     @property

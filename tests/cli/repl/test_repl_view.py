@@ -227,22 +227,23 @@ def test_what_grows_takes_no_more_rows_than_those_above_it_can_make_up_for() -> 
     """Each row of 117 cells would be three where the window is made narrow, as people do."""
     view = View()
     assert view.tail_rows(117) == 4  # 480 cells in all
-    view.above = 5
-    assert view.tail_rows(117) == 2
-    view.above = 0
-    assert view.tail_rows(117) == 1
-    assert view.tail_rows(39) == 6
+    view.above = 8
+    assert (view.tail_rows(117), view.tail_width(117)) == (2, 117)
+    view.above = 3
+    assert (view.tail_rows(117), view.tail_width(117)) == (1, 39)
+    assert (view.tail_rows(39), view.tail_width(39)) == (6, 39)
+    assert view.tail_width(30) == 30
 
 
 def test_rows_that_wait_are_no_wider_than_those_above_them_can_make_up_for() -> None:
     """In a narrow window each may be several, which move as many off the top of the screen."""
     view = View()
     assert view.row_width(189, 5, [189]) == 189
-    view.above = 14
+    view.above = 28
     assert view.row_width(189, 5, [40, 80, 120]) == 119
-    view.above = 9
+    view.above = 18
     assert view.row_width(189, 5, [40, 80]) == 79
-    view.above = 3
+    view.above = 6
     assert view.row_width(189, 5, []) == 39
     assert view.row_width(30, 5, [189]) == 30
     assert view.row_width(189, 0, [189]) == 39
