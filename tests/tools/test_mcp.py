@@ -100,6 +100,17 @@ async def test_a_server_that_dies_is_told_and_started_again(opened):
     assert (await toolset.call("here__add", {"a": 1})).text == "1"
 
 
+@pytest.mark.parametrize("code", [-32000, -32001, -32603])
+async def test_an_error_of_a_server_is_told_in_its_words(opened, code):
+    """The library has some of the codes for what it says itself; the server goes on."""
+    toolset = await tools_of(opened, plain())
+    before = json.loads((await toolset.call("here__where", {})).text)["pid"]
+    result = await toolset.call("here__refuse", {"code": code})
+    assert not result.ok
+    assert result.text.endswith("the disk is full")
+    assert json.loads((await toolset.call("here__where", {})).text)["pid"] == before
+
+
 async def test_of_many_last_words_the_end_is_told(opened):
     """From the start of a word on, so that nothing looks like a word that is none."""
     toolset = await tools_of(opened, plain())

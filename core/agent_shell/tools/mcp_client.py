@@ -12,6 +12,7 @@ import contextvars
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Mapping
 from pathlib import Path
@@ -42,7 +43,10 @@ _ANSWER = 8 << 20  # of one answer, or message in a stream, in bytes
 _WORDS = 2_000  # of what a server says on its way out, in bytes
 _SHOWN = 300
 _FIRST = asyncio.FIRST_COMPLETED
-_CLOSED = mcp_types.CONNECTION_CLOSED
+# What the library itself says, by code and words: servers have the same codes for errors of
+# their own, -32000 the most.
+_CLOSED = (mcp_types.CONNECTION_CLOSED, re.compile("Connection closed"))
+_TIMED_OUT = (mcp_types.REQUEST_TIMEOUT, re.compile("Request .* timed out"))
 _T = TypeVar("_T")
 
 # Nobody has asked for the library's log, which would go to the terminal.
@@ -153,7 +157,7 @@ class McpConnection:
                 raise self._fault("has ended" if ended else f"did not answer in {time_s:g} s")
             return asked.result()
         except (MCPError, httpx2.HTTPError, OSError, ValueError, RuntimeError) as error:
-            if not isinstance(error, MCPError) or error.code == _CLOSED:
+            if not isinstance(error, MCPError) or _is(error, _CLOSED):
                 self._task.cancel()  # the next use starts another one
                 await asyncio.wait([self._task], timeout=_CLOSE_S)
             raise self._fault(_reason(error)) from error
@@ -184,12 +188,18 @@ async def _unchecked(name: str, result: mcp_types.CallToolResult) -> None:
 
 def _reason(error: BaseException) -> str:
     inner = _first(error)
-    code = inner.code if isinstance(inner, MCPError) else 0
-    if code == _CLOSED:
+    if _is(inner, _CLOSED):
         return "has ended"
-    if code == mcp_types.REQUEST_TIMEOUT:
+    if _is(inner, _TIMED_OUT):
         return "did not answer in time"
     return f"failed: {reason_of(inner)[:_SHOWN]}"
+
+
+def _is(error: BaseException, kind: tuple[int, re.Pattern[str]]) -> bool:
+    code, words = kind
+    if not isinstance(error, MCPError) or error.code != code:
+        return False
+    return words.fullmatch(error.message) is not None
 
 
 def _first(error: BaseException) -> BaseException:

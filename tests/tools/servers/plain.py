@@ -22,6 +22,7 @@ TOOLS = [
     {"name": "flood", "inputSchema": {"type": "object"}},
     {"name": "much", "inputSchema": {"type": "object"}},
     {"name": "fail", "inputSchema": {"type": "object"}},
+    {"name": "refuse", "inputSchema": {"type": "object"}},
     {"name": "where", "inputSchema": {"type": "object"}},
     {"name": "a name/with.signs and " + "x" * 80, "inputSchema": {"type": "object"}},
     {
@@ -90,7 +91,10 @@ for line in sys.stdin:
         continue
     result = answer(message["method"], message.get("params") or {})
     reply: dict[str, object] = {"jsonrpc": "2.0", "id": message["id"]}
-    if result is None:
+    if message["method"] == "tools/call" and message["params"]["name"] == "refuse":
+        code = message["params"]["arguments"]["code"]
+        reply["error"] = {"code": code, "message": "the disk is full"}
+    elif result is None:
         reply["error"] = {"code": -32601, "message": "no such method"}
     else:
         reply["result"] = result
