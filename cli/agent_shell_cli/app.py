@@ -9,6 +9,7 @@ import errno
 import itertools
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 
 from agent_shell_cli.starting import importing
@@ -49,6 +50,8 @@ _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 def main() -> None:
     """The program: runs what the command line says and ends with the right exit code."""
+    if not sys.warnoptions:  # what libraries warn of is for who writes programs
+        warnings.simplefilter("ignore")
     try:
         arguments = _with_command(sys.argv[1:])
         with importing():

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from providers.story import Cut, Refuse, Story, call, refuse, request, result, say, user
+import pytest
+
+from providers.story import Cut, Garble, Refuse, Story, call, refuse, request, result, say, user
 from providers.wire_server import WireServer
 from support_provider import KEY
 from support_scripted import program
@@ -21,7 +25,13 @@ class Ended:
     err: str
 
 
-async def chat(server: WireServer, folder: Path, *arguments: str, lines: str = "hello\n") -> Ended:
+async def chat(
+    server: WireServer,
+    folder: Path,
+    *arguments: str,
+    lines: str = "hello\n",
+    start: Sequence[str] = program(),
+) -> Ended:
     """`agent-shell chat` with the server's model, and its journal in the folder."""
     environ = {
         **os.environ,
@@ -32,7 +42,7 @@ async def chat(server: WireServer, folder: Path, *arguments: str, lines: str = "
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
     }
     shell = await asyncio.create_subprocess_exec(
-        *program("chat", "-m", "openai-compatible:m", "-s", "k", *arguments),
+        *(*start, "chat", "-m", "openai-compatible:m", "-s", "k", *arguments),
         *("--journal", str(folder / "sessions.db")),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -51,6 +61,21 @@ async def test_follow_ups_are_answered_in_order(tmp_path: Path):
         ended = await chat(server, tmp_path, lines="one\ntwo\n")
         assert server.asked[1].users == ["one", "two"]
     assert (ended.code, ended.out, ended.err) == (0, "first\nsecond\n", "")
+
+
+async def test_no_warning_of_a_library_is_on_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A server that counts in fractions has the libraries complain, to nobody who asked."""
+    monkeypatch.delenv("PYTHONWARNINGS", raising=False)  # as users have it
+    chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    usage = {"prompt_tokens": 1.5, "completion_tokens": None, "total_tokens": "x"}
+    counted = json.dumps({**chunk, "choices": [], "usage": usage})
+    async with WireServer(Story(user("one"), say("first"), Garble(counted))) as server:
+        # As users start it: for the other tests a warning is an error.
+        start = (sys.executable, "-m", "agent_shell_cli")
+        ended = await chat(server, tmp_path, lines="one\n", start=start)
+    assert (ended.code, ended.out, ended.err) == (0, "first\n", "")
 
 
 async def test_a_rate_limit_is_waited_out(tmp_path: Path):
