@@ -302,11 +302,19 @@ async def test_what_is_packed_is_unpacked():
     packed = gzip.compress(b"hello")
     answers: dict[str, Answer] = {
         "/": page(packed, more="Content-Encoding: gzip\r\n"),
+        "/parts": page(packed + gzip.compress(b" there"), more="Content-Encoding: gzip\r\n"),
+        "/more": page(packed + b"\0\0\0", more="Content-Encoding: gzip\r\n"),
+        "/cut": page(packed[:-10], more="Content-Encoding: gzip\r\n"),
+        "/none": page(b"", more="Content-Encoding: gzip\r\n"),
         "/broken": page(b"not packed", more="Content-Encoding: gzip\r\n"),
         "/other": page(b"x", more="Content-Encoding: br\r\n"),
     }
     async with site(answers) as there:
         assert (await Fetch()(there.url())).text == "hello"
+        assert (await Fetch()(there.url("/parts"))).text == "hello there"
+        assert (await Fetch()(there.url("/more"))).text == "hello"
+        assert (await Fetch()(there.url("/none"))).text == "[empty]"
+        assert "ended before it was whole" in (await Fetch()(there.url("/cut"))).text
         assert "not packed as it says" in (await Fetch()(there.url("/broken"))).text
         assert "packed as br" in (await Fetch()(there.url("/other"))).text
 
@@ -382,11 +390,15 @@ async def test_the_text_is_decoded_as_it_says():
     """But by no encoding that is none of pages."""
     answers: dict[str, Answer] = {
         "/latin": page("café".encode("latin-1"), "text/plain; charset=ISO-8859-1"),
+        "/alias": page("café".encode("latin-1"), "text/plain; charset=latin1"),
+        "/page": page(b"<meta charset='windows-1252'>caf\xe9", "Text/HTML"),
         "/odd": page("café", "text/plain; charset=punycode"),
         "/json": page('{"a": 1}', "application/problem+json"),
     }
     async with site(answers) as there:
         assert (await Fetch()(there.url("/latin"))).text == "café"
+        assert (await Fetch()(there.url("/alias"))).text == "café"
+        assert (await Fetch()(there.url("/page"))).text == "café"
         assert (await Fetch()(there.url("/odd"))).text == "café"
         assert (await Fetch()(there.url("/json"))).text == '{"a": 1}'
 
@@ -426,7 +438,7 @@ def test_a_large_page_of_one_piece_is_done(piece):
     ["127.0.0.1", "10.1.2.3", "192.168.1.1", "172.16.0.1", "169.254.169.254", "0.0.0.0",
      "100.64.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1",
      "fe80::1%eth0", "fd00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1",
-     "2002:7f00:1::", "no address"],
+     "2002:7f00:1::", "64:ff9b:1::1", "fec0::1", "::127.0.0.1", "no address"],
 )  # fmt: skip
 def test_private_addresses_are_known(address):
     """Also within others."""

@@ -6,6 +6,8 @@ import ipaddress
 
 __all__ = ["is_private", "sounds_private"]
 
+# Of a network's own, or what once was; Python takes some of them for public.
+_OWN = [ipaddress.ip_network(one) for one in ("64:ff9b:1::/48", "fec0::/10", "::/96", "5f00::/16")]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _PRIVATE_ENDS = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".intranet")
 
@@ -18,6 +20,8 @@ def is_private(address: str) -> bool:
         return True  # what is not understood is not trusted
     if isinstance(found, ipaddress.IPv6Address):
         inner = [found.ipv4_mapped, found.sixtofour, *(found.teredo or ())]
+        if any(found in network for network in _OWN):
+            return True
         if found in _NAT64:
             inner.append(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
         if any(one is not None and is_private(str(one)) for one in inner):

@@ -39,11 +39,12 @@ _HOPS = 5
 _TRIED = 3  # addresses of one host
 _SHOWN = 200
 _TEXTS = re.compile(r"text/.*|application/(.*\+)?(json|xml|javascript|yaml|toml|x-sh)(-.*)?")
+_GZIP = b"\x1f\x8b"
 _PAGES = ("text/html", "application/xhtml+xml")
-# The encodings of pages; Python knows others that take very long, or are no text.
-_ENCODINGS = re.compile(
-    r"utf-?(8|16)([-_]?[bl]e)?|us-ascii|ascii|(iso|windows|koi|euc|gb|big|shift).*"
-)
+# The encodings of pages, by Python's names; it knows others that take very long, or are no text.
+_ENCODINGS = re.compile(r"utf-(8|16)([-_][bl]e)?|ascii|(iso|cp|koi|euc|gb|big|shift|tis|mac).*")
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
+_META = 1024  # bytes of a page, within which it says how it is encoded
 _HEADERS = {
     "User-Agent": "agent-shell",
     "Accept": "text/html,text/plain,application/json,*/*;q=0.5",
@@ -230,20 +231,29 @@ async def _body(response: httpx2.Response) -> tuple[bytes, bool]:
 
 
 async def _unpacked(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    unpack = None
     try:
         async for piece in pieces:
-            # A little that is packed may be a great deal: no more of it than is wanted.
-            yield unpack.decompress(piece, _BYTES + 1)
+            while piece:
+                if unpack is None or unpack.eof:
+                    if unpack is not None and not piece.startswith(_GZIP[: len(piece)]):
+                        return  # what stands behind it is no further part
+                    unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+                # A little that is packed may be a great deal: no more of it than is wanted.
+                yield unpack.decompress(piece, _BYTES + 1)
+                piece = unpack.unused_data
     except zlib.error as error:
         raise ToolError(f"it is not packed as it says: {error}") from error
+    if unpack is not None and not unpack.eof:
+        raise ToolError("it ended before it was whole")
 
 
 def _decoded(data: bytes, content_type: str) -> str:
-    found = re.search(r"charset=[\"']?([\w.:-]{1,40})", content_type, re.IGNORECASE)
-    name = found[1].lower() if found else "utf-8"
+    found = _CHARSET.search(content_type)
+    if found is None and content_type.lower().startswith(_PAGES):
+        found = _CHARSET.search(data[:_META].decode("ascii", "replace"))
     try:
-        codecs.lookup(name)
+        name = codecs.lookup(found[1] if found else "utf-8").name
     except LookupError:
         name = "utf-8"
     if not _ENCODINGS.fullmatch(name):
