@@ -30,6 +30,13 @@ async def test_a_part_says_how_to_go_on(project, root):
     assert result.text == "[the file has 100 lines: none from 101 on]"
 
 
+async def test_a_number_may_be_written_with_a_point(project, root):
+    """Some models write whole numbers so."""
+    put(root / "a.txt", "one\ntwo\nthree\n")
+    result = await project.call("read", path="a.txt", offset=2.0, limit=1.0)
+    assert result.text.splitlines()[0] == "     2\ttwo"
+
+
 async def test_an_empty_file_is_said_to_be_empty(project, root):
     """Rather than nothing."""
     put(root / "a.txt", "")
@@ -150,6 +157,23 @@ async def test_an_edit_replaces_the_one_place_and_keeps_the_mode(project, root):
     # and again, without another reading
     assert (await project.call("edit", path="run.sh", old="three", new="3")).ok
     assert [path.name for path in root.iterdir()] == ["run.sh"]
+
+
+async def test_a_file_stays_its_owners(project, root, monkeypatch):
+    """Also where root works for them, as in a container; where that may not be, it is written."""
+    given: list[tuple[int, int]] = []
+
+    def refused(_: int, user: int, group: int) -> None:
+        given.append((user, group))
+        raise PermissionError
+
+    monkeypatch.setattr("os.fchown", refused)
+    before = put(root / "a.txt", "one").stat()
+    await project.call("read", path="a.txt")
+    assert (await project.call("write", path="a.txt", content="two")).ok
+    assert given == [(before.st_uid, before.st_gid)]
+    assert (await project.call("write", path="new.txt", content="two")).ok
+    assert len(given) == 1
 
 
 @pytest.mark.parametrize(

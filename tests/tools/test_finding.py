@@ -85,6 +85,19 @@ async def test_what_is_found_is_bounded(project, root):
     assert "there may be more" in lines[-1]
 
 
+async def test_what_was_not_searched_is_said(project, root):
+    """Nobody is to take the end of a long file for one without a match."""
+    put(root / "a.log", "x" * (5 << 20) + "\nneedle\n")
+    said = "[of 1 files only the first 4,194,304 bytes were searched]"
+    assert (await project.call("search", pattern="needle")).text == said
+
+
+async def test_an_expression_without_end_is_not_read(project):
+    """That would take seconds, in which the prompt takes no key."""
+    result = await project.call("search", pattern="|".join(map(str, range(40_000))))
+    assert result.text == "a regular expression has at most 2,000 characters here"
+
+
 @pytest.mark.parametrize("pattern", ["(", "*", "a{99999999999}", "(?P<x"])
 async def test_what_is_no_expression_is_told(project, pattern):
     """With the fault."""

@@ -29,6 +29,7 @@ _MATCH_S = 1.0
 # In bytes and characters.
 _FILE = 4 << 20
 _LINE = 400
+_PATTERN = 2_000  # to read a longer one takes seconds, in which nothing else is done
 _SNIFFED = 8_192
 _DEEP = 64
 
@@ -170,6 +171,8 @@ class SearchTool:
 
 
 def _expression(pattern: str, *, ignore_case: bool) -> regex.Pattern[str]:
+    if len(pattern) > _PATTERN:
+        raise ToolError(f"a regular expression has at most {_PATTERN:,} characters here")
     try:
         return regex.compile(pattern, regex.IGNORECASE if ignore_case else 0)
     except (regex.error, RecursionError, OverflowError) as error:
@@ -186,6 +189,7 @@ class _Search:
     found: int = 0
     files: int = 0
     secret: int = 0
+    long: int = 0
 
     def run(self, walk: _Walk, start: Place) -> list[str]:
         """The lines that match, with what was left out."""
@@ -201,6 +205,8 @@ class _Search:
                 break
         if self.secret:
             lines.append(f"[{self.secret:,} files that may hold secrets were left out]")
+        if self.long:
+            lines.append(f"[of {self.long:,} files only the first {_FILE:,} bytes were searched]")
         if walk.late:
             lines.append(f"[not all: it took longer than {_TIME_S:g} s]")
         return lines or ["[no line matches]"]
@@ -220,12 +226,13 @@ class _Search:
 
     def _matches(self, workspace: Workspace, place: Place) -> Iterator[str]:
         try:
-            data, _ = workspace.read(place, _FILE)
+            data, stamp = workspace.read(place, _FILE)
         except (ToolError, OSError):
             return
         if b"\0" in data[:_SNIFFED]:
             return
         self.files += 1
+        self.long += stamp.size > len(data)
         until = time.monotonic() + _MATCH_S
         for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
             try:

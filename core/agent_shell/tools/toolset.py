@@ -104,9 +104,10 @@ class Toolset:
         schema: Mapping[str, Any] = {} if name in self._foreign else tool.parameters
         if faults := _faults(schema, arguments):
             return _fit(Result(f"{name} was not called: {faults}", ok=False))
+        given = _counted(schema, cast("Mapping[str, Any]", arguments))
         context = ToolContext(self.gate, session, call, on_output)
         try:
-            return _fit(await tool.call(cast("Mapping[str, Any]", arguments), context))
+            return _fit(await tool.call(given, context))
         except Denied as denied:
             return _fit(Result(str(denied), ok=False))
         except (ToolError, OSError) as error:
@@ -159,6 +160,19 @@ def _faults(schema: Mapping[str, Any], arguments: object) -> str:
     if len(found) > _FAULTS:
         said.append(f"and {len(found) - _FAULTS} more")
     return "; ".join(said)
+
+
+def _counted(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with whole numbers that are such: to a schema, 1.0 is one."""
+    kinds: Mapping[str, Any] = schema.get("properties", {})
+    given = dict(arguments)
+    for name, value in arguments.items():
+        match kinds.get(name), value:
+            case {"type": "integer"}, float():
+                given[name] = int(value)
+            case _:
+                pass
+    return given
 
 
 def _fault(where: str, what: str) -> str:

@@ -181,24 +181,25 @@ class Workspace:
         """Puts the file there whole, or not at all; makes the folders that are missing.
 
         Raises `ToolError` where it is not as `expected` any more (`None`: not there). Its
-        mode is kept. The new file takes the name of the old one: no link is written through.
+        mode is kept, and its owner where that may be. The new file takes the name of the old
+        one: no link is written through.
         """
         self.stamp(place)  # what is no file is said to be none before a folder is made
         self._make_folders(place)
         with self.folder(place.parts[:-1], outside=place.outside) as parent:
             name = place.parts[-1]
-            mode = _mode(parent, name, place, expected)
+            old = _found(parent, name, place, expected)
             temporary = f".{name[:100]}.{secrets.token_hex(6)}.tmp"
             # A new file has the mode that the process gives to all; an old one's is set below.
-            first = 0o666 if mode is None else 0o600
+            first = 0o666 if old is None else 0o600
             file = os.open(temporary, _NEW, first, dir_fd=parent)
             try:
                 try:
-                    _fill(file, data, mode)
+                    _fill(file, data, old)
                     stamp = Stamp.of(os.fstat(file))
                 finally:
                     os.close(file)
-                _mode(parent, name, place, expected)
+                _found(parent, name, place, expected)
                 os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
             except BaseException:
                 with contextlib.suppress(FileNotFoundError):
@@ -240,8 +241,8 @@ def _require_regular(found: os.stat_result, place: Place) -> None:
         raise ToolError(_IRREGULAR.format(place.name))
 
 
-def _mode(parent: int, name: str, place: Place, expected: Stamp | None) -> int | None:
-    """The mode of the file that is as expected; `None` where none is, as expected."""
+def _found(parent: int, name: str, place: Place, expected: Stamp | None) -> os.stat_result | None:
+    """The file that is as expected; `None` where none is, as expected."""
     try:
         found = os.stat(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
@@ -253,15 +254,17 @@ def _mode(parent: int, name: str, place: Place, expected: Stamp | None) -> int |
         raise ToolError(f"{place.name} was changed meanwhile: nothing was written; read it again")
     if not found.st_mode & 0o222:
         raise ToolError(f"{place.name} is write-protected: nothing was written")
-    return stat.S_IMODE(found.st_mode)
+    return found
 
 
-def _fill(file: int, data: bytes, mode: int | None) -> None:
+def _fill(file: int, data: bytes, old: os.stat_result | None) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(file, rest) :]
-    if mode is not None:
-        os.fchmod(file, mode)
+    if old is not None:
+        with contextlib.suppress(OSError):  # somebody else's becomes ours, where we are not root
+            os.fchown(file, old.st_uid, old.st_gid)
+        os.fchmod(file, stat.S_IMODE(old.st_mode))
     os.fsync(file)
 
 
