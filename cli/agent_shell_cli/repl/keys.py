@@ -52,7 +52,7 @@ class Listener(Protocol):
 def key_bindings(listener: Listener, folds: Folds) -> KeyBindings:
     """The bindings of `KEYS` and of pasting, which stand before prompt_toolkit's own."""
     bindings = KeyBindings()
-    for label, presses, when in _ENDING:
+    for label, presses, when in _NOT_OURS:
         bindings.add(*presses, filter=has_focus(DEFAULT_BUFFER) & when)(_nothing(label, listener))
     for key in KEYS:
         for presses in key.presses:
@@ -118,11 +118,13 @@ def _handler(key: Key, listener: Listener) -> Callable[[KeyPressEvent], None]:
     return pressed
 
 
-# What prompt_toolkit would end the prompt by, in the middle of a turn; keys of ours go before it.
-_ENDING: tuple[tuple[str, tuple[str, ...], Condition], ...] = (
+# By what prompt_toolkit would end the prompt, in the middle of a turn, or search forward, where
+# Ctrl+S steers elsewhere; keys of ours go before it.
+_NOT_OURS: tuple[tuple[str, tuple[str, ...], Condition], ...] = (
     ("Ctrl+D", ("c-d",), Condition(lambda: not get_app().current_buffer.text)),
     ("Ctrl+O", ("c-o",), emacs_mode),
     ("Alt+#", ("escape", "#"), emacs_mode),
+    ("Ctrl+S", ("c-s",), emacs_mode),
 )
 
 

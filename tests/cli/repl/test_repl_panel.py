@@ -446,6 +446,16 @@ def test_no_key_means_two_things() -> None:
     assert {act for key in KEYS for mode in Mode if (act := key.act(mode))} == set(Act)
 
 
+async def test_steering_with_what_is_edited_is_said_to_mean_nothing(tmp_path: Path) -> None:
+    """It opens no search in the middle of the edit."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two")
+        shell.type("/edit 2", ENTER)
+        await shell.until("\n2 ❯ two")
+        shell.type(CTRL_S)
+        await shell.until("Ctrl+S means nothing here\nediting 2", "\n2 ❯ two")
+
+
 @pytest.mark.parametrize("key", ["\x0f", "\x1b#"])
 async def test_no_key_that_is_not_named_ends_the_shell(tmp_path: Path, key: str) -> None:
     """Ctrl+O and Alt+# accept a line elsewhere: here the draft and the turn stay."""
