@@ -127,6 +127,32 @@ async def test_a_model_that_writes_no_summary_is_told_all():
     assert "no summaries here" in done.notices[1]
 
 
+async def test_a_summary_that_is_longer_than_the_window_ends_no_session():
+    """A small model may repeat itself; what is kept of it leaves room for the turns."""
+
+    def repeating(asked: Asked) -> Sequence[Part]:
+        if "You summarise" in asked.said[0].text:
+            return [say("BEGIN " + "again " * 5_000 + "END")]
+        return [say("now this")]
+
+    async with WireServer(repeating, window=1_500) as server:
+        agent = agent_for(server, MODEL, window=1_200)
+        done = await run(agent, HandTurn("and now?", past=turns(8), number=9))
+        told = server.asked[-1].users[0]
+    assert done.error is None
+    assert done.text == "now this"
+    assert "BEGIN again" in told
+    assert told.endswith("again END")
+
+
+async def test_what_an_empty_summary_has_used_is_counted():
+    """Else a budget would not see it, though it may come at each turn."""
+    script = Story(request(), say(" "), Used(900, 50), request(), say("x"), Used(10, 1))
+    async with WireServer(script) as server:
+        done = await run(agent_for(server, MODEL, window=1_200), HandTurn(past=turns(8), number=9))
+    assert done.of(Usage)[-1].input_tokens == 910
+
+
 async def test_a_rate_limit_on_the_summary_holds_the_turn():
     """Nothing is sent on without it: the turn comes again when the pause is over."""
     async with WireServer(Story(refuse(429, retry_after="9"))) as server:

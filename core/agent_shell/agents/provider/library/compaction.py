@@ -30,6 +30,7 @@ __all__ = [
     "Summary",
     "beginning",
     "estimated",
+    "fitting",
     "foldable",
     "latest",
     "marker",
@@ -49,6 +50,7 @@ _BEGINNING = "[Summary of the conversation before, in place of its turns:]\n\n"
 _CHARS_PER_TOKEN = 4
 _KEPT = 0.25  # of the window: how much of the newest turns stays as it is
 _TOLD = 0.6  # of the window: how much of the older turns is summarised at once
+_SUMMARY = 0.25  # of the window: the most that a summary may take
 _RESULT = 2_000  # characters of a tool's result in a transcript
 
 
@@ -112,8 +114,20 @@ def transcript(turns: Sequence[Exchange], before: Summary | None, window: int) -
     """The turns as a text to be summarised; what is too long loses its middle."""
     lines = [beginning(before)] if before else []
     lines += _texts(told(turns), _RESULT)
-    text = "\n\n".join(lines)
-    room = int(window * _TOLD) * _CHARS_PER_TOKEN
+    return _within(window * _TOLD, "\n\n".join(lines))
+
+
+def fitting(summary: str, window: int) -> str:
+    """The summary as it leaves room in the window: one that is too long loses its middle.
+
+    A small model may repeat itself without end. Such a summary would be told, and the
+    conversation refused, in each turn from then on.
+    """
+    return _within(window * _SUMMARY, summary)
+
+
+def _within(tokens: float, text: str) -> str:
+    room = int(tokens) * _CHARS_PER_TOKEN
     if len(text) <= room:
         return text
     half = room // 2

@@ -13,6 +13,7 @@ from agent_shell.agents.provider.library.compaction import (
     TASK,
     Summary,
     estimated,
+    fitting,
     foldable,
     marker,
     transcript,
@@ -79,11 +80,14 @@ class Fold:
                 raise  # an outage, a limit: the turn is to wait
             yield Notice(f"There is no summary: {error}")
             return
-        if response is None or not (text := unicode(text_of(response)).strip()):
+        text = ""
+        if response is not None:
+            yield self._spending.add(response)
+            text = unicode(text_of(response)).strip()
+        if not text:
             yield Notice("There is no summary: the model wrote none.")
             return
-        yield self._spending.add(response)
-        self.summary = Summary(self._old[-1].turn, text)
+        self.summary = Summary(self._old[-1].turn, fitting(text, self._window))
         yield Messages([marker(self.summary)])
         yield Notice(
             f"The model is told a summary of the turns up to {self.summary.through} from here on. "
@@ -91,9 +95,13 @@ class Fold:
             "has it told them again."
         )
 
-    def _asked(self) -> AsyncGenerator[Delta | Notice | ModelResponse]:
+    @property
+    def _window(self) -> int:
         window = self._connection.window.tokens
         assert window is not None
-        text = transcript(self._old, self._before, window)
+        return window
+
+    def _asked(self) -> AsyncGenerator[Delta | Notice | ModelResponse]:
+        text = transcript(self._old, self._before, self._window)
         parameters = ModelRequestParameters(instruction_parts=[InstructionPart(TASK)])
         return asked(self._connection, [user(text)], parameters, self._sleep)
