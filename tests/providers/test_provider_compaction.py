@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -143,6 +144,26 @@ async def test_a_summary_that_is_longer_than_the_window_ends_no_session():
     assert done.text == "now this"
     assert "BEGIN again" in told
     assert told.endswith("again END")
+
+
+@pytest.mark.parametrize("window", [1_500, None])
+async def test_a_conversation_in_any_script_outlives_its_window(window: int | None):
+    """Providers count a letter of some scripts as a token or two, one of English as a quarter."""
+
+    def chinese(asked: Asked) -> Sequence[Part]:
+        if "You summarise" in asked.said[0].text:
+            return [say("THE SUMMARY")]
+        return [say("\u5b57" * 120), Used(len(json.dumps(asked.body)) // 4, 180)]
+
+    past: list[Exchange] = []
+    async with WireServer(chinese, window=1_500) as server:
+        agent = agent_for(server, "openai-compatible:m", window=window)
+        for number in range(1, 13):
+            turn = HandTurn("\u95ee", past=past, id=f"id{number}", number=number)
+            done = await run(agent, turn)
+            assert done.error is None, number
+            past.append(done.exchange(turn))
+        assert "THE SUMMARY" in server.asked[-1].users[0]
 
 
 async def test_what_an_empty_summary_has_used_is_counted():

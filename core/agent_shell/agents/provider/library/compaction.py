@@ -34,6 +34,8 @@ __all__ = [
     "foldable",
     "latest",
     "marker",
+    "measure",
+    "measured",
     "rest",
     "transcript",
 ]
@@ -47,7 +49,7 @@ TASK = (
 )
 _BEGINNING = "[Summary of the conversation before, in place of its turns:]\n\n"
 
-_CHARS_PER_TOKEN = 4
+_BYTES_PER_TOKEN = 4  # of UTF-8: a letter of Chinese is about one token, one of English a quarter
 _KEPT = 0.25  # of the window: how much of the newest turns stays as it is
 _TOLD = 0.6  # of the window: how much of the older turns is summarised at once
 _SUMMARY = 0.25  # of the window: the most that a summary may take
@@ -87,10 +89,13 @@ def beginning(summary: Summary | None) -> str:
 
 
 def foldable(history: Sequence[Exchange], id: str, window: int) -> list[Exchange]:
-    """The oldest turns, which a summary may stand for; the newest and those of `id` stay."""
+    """The oldest turns, which a summary may stand for; the newest and those of `id` stay.
+
+    `window` is in tokens as `measured`, as it is in all that follows.
+    """
     room, kept = window * _KEPT, 0
     for exchange in reversed(history):
-        room -= _tokens(told([exchange]))
+        room -= measured(told([exchange]))
         if kept and room < 0 and exchange.id != id:
             break
         kept += 1
@@ -102,12 +107,22 @@ def estimated(messages: Sequence[ModelMessage]) -> int:
     for at in range(len(messages) - 1, -1, -1):
         message = messages[at]
         if isinstance(message, ModelResponse) and (counted := context_of(message)):
-            return counted + _tokens(messages[at + 1 :])
-    return _tokens(messages)
+            return counted + measured(messages[at + 1 :])
+    return measured(messages)
 
 
-def _tokens(messages: Iterable[ModelMessage]) -> int:
-    return sum(len(text) for text in _texts(messages)) // _CHARS_PER_TOKEN
+def measured(messages: Iterable[ModelMessage]) -> int:
+    """About how many tokens their texts are, by their length alone."""
+    return sum(map(_size, _texts(messages))) // _BYTES_PER_TOKEN
+
+
+def measure(window: int, messages: Sequence[ModelMessage]) -> int:
+    """The window in tokens as `measured`: the provider may count more, and instructions too."""
+    return min(window, window * measured(messages) // max(1, estimated(messages)))
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def transcript(turns: Sequence[Exchange], before: Summary | None, window: int) -> str:
@@ -127,12 +142,12 @@ def fitting(summary: str, window: int) -> str:
 
 
 def _within(tokens: float, text: str) -> str:
-    room = int(tokens) * _CHARS_PER_TOKEN
-    if len(text) <= room:
+    room, size = int(tokens) * _BYTES_PER_TOKEN, _size(text)
+    if size <= room:
         return text
-    half = room // 2
-    left_out = len(text) - 2 * half
-    return f"{text[:half]}\n\n[{left_out:,} characters were left out]\n\n{text[-half:]}"
+    half = len(text) * room // size // 2
+    left_out = f"[{len(text) - 2 * half:,} characters were left out]"
+    return f"{text[:half]}\n\n{left_out}\n\n{text[len(text) - half :]}"
 
 
 def _texts(messages: Iterable[ModelMessage], longest: int | None = None) -> Iterable[str]:

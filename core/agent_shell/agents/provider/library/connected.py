@@ -52,10 +52,6 @@ class Connection:
         asked["max_tokens"] = min(most, self.settings.max_tokens or most)
         return replace(self, request_settings=cast("ModelSettings", asked))
 
-    def of_window(self, window: int) -> Connection:
-        """The same, for a model that reads so many tokens at once."""
-        return replace(self, window=Window(window))
-
     async def close(self) -> None:
         """Closes what it holds open."""
         if (http := http_of(self.model)) is not None:

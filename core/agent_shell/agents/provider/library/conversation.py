@@ -35,6 +35,8 @@ from agent_shell.agents.provider.library.compaction import (
     estimated,
     foldable,
     latest,
+    measure,
+    measured,
     rest,
 )
 from agent_shell.agents.provider.library.connected import Connection
@@ -111,11 +113,13 @@ class Conversation:
         self._summary = latest(history) if connection.settings.compact else None
         self._history = rest(history, self._summary)
         begun = self._opening()
-        if old := due(connection, begun.messages, self._history, self._turn.id):
-            fold = Fold(connection, self._summary, old, self._spending, self._sleep)
-            async with contextlib.aclosing(self._folded(fold)) as events:
-                async for event in events:
-                    yield event
+        if (tokens := connection.window.tokens) and due(connection, begun.messages):
+            window = measure(tokens, begun.messages)
+            # Where it is refused as too long, the turn's request will be, and that is mended then.
+            with contextlib.suppress(WindowFull):
+                async with contextlib.aclosing(self._folded(window, "nearly full")) as events:
+                    async for event in events:
+                        yield event
             begun = self._opening()
         self._messages = begun.messages
         self._begun = len(begun.messages)
@@ -126,7 +130,13 @@ class Conversation:
         turn = self._turn
         return opening(self._history, turn.id, turn.text, beginning(self._summary))
 
-    async def _folded(self, fold: Fold) -> AsyncGenerator[AgentEvent]:
+    async def _folded(self, window: int, how: str) -> AsyncGenerator[AgentEvent]:
+        """Has the oldest turns summarised, if there are any that may be."""
+        old = foldable(self._history, self._turn.id, window)
+        if not old:
+            return
+        connection, before = self._connection, self._summary
+        fold = Fold(connection, before, old, window, self._spending, self._sleep, how=how)
         async with contextlib.aclosing(fold.run()) as events:
             async for event in events:
                 yield event
@@ -136,25 +146,22 @@ class Conversation:
     async def _refit(self, full: WindowFull) -> AsyncGenerator[AgentEvent]:
         """Has older turns summarised since the provider refused; raises `full` if that is no help.
 
-        Its window is what it says, or half of what it has refused.
+        Its window is what it says, or half of what it has refused: also where that is less by
+        our measure, for then the provider counts more than we do.
         """
-        refused = estimated(self._messages)
-        window = full.window or refused // 2
+        refused, size = estimated(self._messages), measured(self._messages)
+        window = min(full.window or size, size // 2)
         for _ in range(_REFITS):
-            connection = self._connection.of_window(window)
-            old = foldable(self._history, self._turn.id, window)
-            if not old:
-                raise full
-            fold = Fold(connection, self._summary, old, self._spending, self._sleep, how="full")
+            before = self._summary
             try:
-                async with contextlib.aclosing(self._folded(fold)) as events:
+                async with contextlib.aclosing(self._folded(window, "full")) as events:
                     async for event in events:
                         yield event
             except WindowFull:
                 window //= 2
                 continue
-            if self._summary is None or self._summary.through < old[-1].turn:
-                raise full  # there is no summary, which was said
+            if self._summary is before:
+                raise full  # there is none, which was said, or nothing that one could stand for
             self._connection.window.learn(full.window or refused)
             of_turn = self._messages[self._begun :]
             begun = self._opening().messages

@@ -14,7 +14,6 @@ from agent_shell.agents.provider.library.compaction import (
     Summary,
     estimated,
     fitting,
-    foldable,
     marker,
     transcript,
 )
@@ -27,26 +26,26 @@ from agent_shell.errors import AgentError
 __all__ = ["Fold", "due"]
 
 
-def due(
-    connection: Connection, messages: Sequence[ModelMessage], history: Sequence[Exchange], id: str
-) -> list[Exchange]:
-    """The turns to be summarised now; none where there is room, or where it is not wanted."""
+def due(connection: Connection, messages: Sequence[ModelMessage]) -> bool:
+    """Whether older turns are to be summarised now: there is little room, and it is wanted."""
     window, settings = connection.window.tokens, connection.settings
     if window is None or not settings.compact:
-        return []
-    if estimated(messages) < settings.compact_at * window:
-        return []
-    return foldable(history, id, window)
+        return False
+    return estimated(messages) >= settings.compact_at * window
 
 
 class Fold:
-    """Summarises the turns `old`, and what `before` stands for; `summary` is what came of it."""
+    """Summarises the turns `old`, and what `before` stands for; `summary` is what came of it.
+
+    It fits a window of so many tokens, as `compaction` measures them.
+    """
 
     def __init__(
         self,
         connection: Connection,
         before: Summary | None,
         old: Sequence[Exchange],
+        window: int,
         spending: Spending,
         sleep: Sleep,
         *,
@@ -57,6 +56,7 @@ class Fold:
         self._connection = connection
         self._before = before
         self._old = old
+        self._window = window
         self._spending = spending
         self._sleep = sleep
 
@@ -94,12 +94,6 @@ class Fold:
             "The session keeps them all: /compact off, or compact = false in the configuration, "
             "has it told them again."
         )
-
-    @property
-    def _window(self) -> int:
-        window = self._connection.window.tokens
-        assert window is not None
-        return window
 
     def _asked(self) -> AsyncGenerator[Delta | Notice | ModelResponse]:
         text = transcript(self._old, self._before, self._window)
