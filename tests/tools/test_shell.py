@@ -154,6 +154,7 @@ WAYS = {
     "a daemon": "(setsid env -i /bin/bash -c '"
     + HOLD
     + "' >/dev/null 2>&1 </dev/null &) ; sleep 1000",
+    "having stopped who watches it": "kill -STOP $PPID; " + HOLD,
     "deep": 'bash -c "bash -c \'bash -c \\"' + HOLD + '\\" & wait\' & wait"',
 }
 
@@ -222,6 +223,23 @@ async def test_it_ends_when_we_are_killed(shell, root):
     while shell.held("lock"):
         assert time.monotonic() < until
         await asyncio.sleep(0.01)
+
+
+async def test_a_command_may_kill_who_watches_it(root):
+    """That is told as its end."""
+    shell = Shell(root, UNCONFINED)
+    result = await shell.run("kill -9 $PPID")
+    assert (result.ok, result.text) == (False, "[exit status 137: SIGKILL]")
+    shell.workspace.close()
+
+
+async def test_a_line_that_no_system_takes_is_told_without_a_question(root):
+    """With what would help."""
+    shell = Shell(root, UNCONFINED, Mode.ASK)
+    assert "write a script" in (await shell.run("echo " + "x" * 130_000)).text
+    assert "is no Unicode text" in (await shell.run("echo \ud800")).text
+    assert shell.approver.asked == []
+    shell.workspace.close()
 
 
 async def test_a_polite_program_may_say_farewell(root):
@@ -350,17 +368,20 @@ async def test_in_the_sandbox_hooks_can_not_be_planted(sandboxed, root):
 
 
 async def test_in_the_sandbox_git_is_not_led_elsewhere(sandboxed, root):
-    """To another configuration, nor to hooks or a project's folder where none were."""
+    """To another configuration, nor to hooks where none were."""
     put(root / ".git/HEAD", "x")
     put(root / ".git/config", "own")
     await sandboxed.run(
-        "mkdir -p .git/hooks .agent-shell evil/hooks; echo ../evil > .git/commondir; "
-        "for f in .git/hooks/pre-commit .git/config.worktree .agent-shell/config.toml evil/config; "
-        "do echo evil > $f; done"
+        "mkdir -p .git/hooks evil; echo ../evil > .git/commondir; "
+        "for f in .git/hooks/pre-commit .git/config.worktree evil/config; do echo evil > $f; done"
     )
     assert sorted(path.name for path in (root / ".git").iterdir()) == ["HEAD", "config"]
-    assert not (root / ".agent-shell").exists()
     assert (root / "evil/config").exists()  # the rest is as it was left
+
+
+async def test_in_the_sandbox_an_empty_project_is_empty(sandboxed):
+    """Many programs make something only in a folder that has nothing in it."""
+    assert (await sandboxed.run("ls -A")).text == "[no output]"
 
 
 async def test_in_the_sandbox_a_worktree_stays_one_of_its_repository(sandboxed, root):

@@ -20,7 +20,7 @@ from agent_shell.tools.requests import about_file
 from agent_shell.tools.schema import count, flag, parameters, text
 from agent_shell.tools.workspace import Place, Stamp, Workspace
 
-__all__ = ["EditTool", "ReadTool", "Seen", "WriteTool"]
+__all__ = ["EditTool", "ReadTool", "Seen", "WriteTool", "encoded"]
 
 # In bytes: what is read to find the lines that are wanted, and what can be edited.
 _SEARCHED = 64 << 20
@@ -143,7 +143,7 @@ class WriteTool:
     async def call(self, arguments: Mapping[str, Any], context: ToolContext) -> Result:
         """Asks with a diff, and writes."""
         place = self._workspace.locate(arguments["path"])
-        new = _encoded(arguments["content"])
+        new = encoded(arguments["content"])
         stamp = await asyncio.to_thread(self._workspace.stamp, place)
         old = None
         if stamp is not None:
@@ -161,7 +161,8 @@ def _old_text(workspace: Workspace, place: Place) -> str:
     return workspace.read(place, _EDITABLE)[0].decode("utf-8", "replace")
 
 
-def _encoded(content: str) -> bytes:
+def encoded(content: str) -> bytes:
+    """The text as UTF-8; raises `ToolError` where it is no Unicode."""
     try:
         return content.encode()
     except UnicodeEncodeError:
@@ -204,7 +205,7 @@ class EditTool:
         after = _replaced(before, arguments, place)
         diff = await asyncio.to_thread(unified_diff, place.name, before, after)
         await context.permit(about_file(self.name, Need.WRITE, place, diff))
-        now = await asyncio.to_thread(self._workspace.write, place, _encoded(after), stamp)
+        now = await asyncio.to_thread(self._workspace.write, place, encoded(after), stamp)
         self._seen.note(context.session, place, now)
         return Result(f"{place.name} was edited", diff)
 

@@ -59,7 +59,9 @@ async def run(
             late = False
         except TimeoutError:
             late = True
-        return Ended(process.returncode or 0, kept.text(), late)
+        code = process.returncode or 0
+        # Below zero it is how the supervisor ended, which the command may have killed.
+        return Ended(code if code >= 0 else 128 - code, kept.text(), late)
 
 
 @contextlib.asynccontextmanager
@@ -94,6 +96,8 @@ async def _started(
             # To be closed is what it waits for; a byte says the same, if something holds the pipe.
             with contextlib.suppress(OSError):
                 os.write(held, b"\0")
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)  # the command may have stopped it
             await _gone(process)
 
 

@@ -53,10 +53,11 @@ _HIDDEN_FILES = (
 _OWN = ("/run", "/tmp", "/var/tmp")  # noqa: S108
 # In the project: what would be run or heeded outside of the sandbox later.
 _KEPT = (".git/hooks", ".git/config", ".git/config.worktree", ".agent-shell")
-# Of these, what is kept empty where it is not there; and what must not come to be there, since
-# it leads git to other hooks and another configuration. Nothing can be kept from being made
-# without being made, so these are taken away afterwards.
-_KEPT_EMPTY = (".git/hooks", ".agent-shell")
+# Of these, what is kept empty where it is not there. Not so `.agent-shell`: much is only made in
+# a folder that has nothing in it, and a project's configuration can allow nothing.
+_KEPT_EMPTY = (".git/hooks",)
+# What must not come to be there: it leads git to other hooks and another configuration. Nothing
+# can be kept from being made without being made, so it is taken away afterwards.
 _TAKEN_AWAY = (".git/commondir", ".git/config.worktree")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from agent_shell.tools.approval import ApprovalRequest, Need
 from agent_shell.tools.base import Result, ToolContext, ToolError
 from agent_shell.tools.environment import cleaned
+from agent_shell.tools.files import encoded
 from agent_shell.tools.process import Ended, run
 from agent_shell.tools.requests import about_command
 from agent_shell.tools.sandbox import Sandbox, find_sandbox
@@ -22,6 +23,7 @@ __all__ = ["ShellTool"]
 
 _LIMIT_S = 120
 _MAX_LIMIT_S = 3_600
+_LONGEST = 120_000  # bytes: Linux takes no argument of 131,072
 
 
 class ShellTool:
@@ -51,6 +53,10 @@ class ShellTool:
         line, network = arguments["command"], bool(arguments.get("network"))
         if "\0" in line or not line.strip():
             raise ToolError("a command line is a text of at least one letter, without NUL")
+        if len(encoded(line)) > _LONGEST:
+            raise ToolError(
+                f"a command line has at most {_LONGEST:,} bytes: write a script and run that"
+            )
         sandbox = self._sandbox
         if sandbox is None:
             sandbox = await asyncio.to_thread(find_sandbox)
