@@ -334,3 +334,25 @@ async def test_summaries_can_be_undone_while_the_shell_runs():
     assert second.error is None
     assert "SUMMARY" not in told
     assert "question 1" in told
+
+
+@pytest.mark.parametrize(
+    ("budget", "used", "said"),
+    [
+        (Budget(cost_usd=1.0), Used(5, 3), "what this model costs"),
+        (Budget(tokens=100), Used(0, 0), "does not count the tokens"),
+        (Budget(turns=3), Used(0, 0), ""),
+        (Budget(tokens=100), Used(5, 3), ""),
+    ],
+)
+async def test_a_budget_that_nobody_counts_is_said_not_to_hold(
+    budget: Budget, used: Used, said: str
+):
+    """Whoever has set it relies on it; a turn says so once."""
+    script = Story(request(), call("read", path="a"), used, request(), say("x"), used)
+    async with WireServer(script) as server:
+        agent = agent_for(server, "openai-compatible:m", toolset=HandTools(Outcome("a")))
+        done = await run(agent, HandTurn(allowance=budget))
+    assert done.error is None
+    assert len(done.notices) == bool(said)
+    assert said in "".join(done.notices)

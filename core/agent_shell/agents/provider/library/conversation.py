@@ -185,6 +185,8 @@ class Conversation:
         response = sound(response, self._messages)
         yield self._kept(response)
         yield self._spending.add(response)
+        if number == 1 and (unheld := self._spending.unheld(self._turn.allowance)):
+            yield Notice(unheld)
         no_json = _CUT_OFF if response.finish_reason == "length" else _NO_JSON
         async with contextlib.aclosing(self._used(_calls(response), no_json)) as uses:
             async for event in uses:

@@ -48,6 +48,14 @@ class Spending:
         if allowance.cost_usd is not None and (self._cost or 0.0) >= allowance.cost_usd:
             raise BudgetSpent(f"the budget is spent: this turn has cost ${self._cost or 0.0:.4f}")
 
+    def unheld(self, allowance: Budget) -> str:
+        """What a user should know of a bound that is not heeded, for nobody counts; or ""."""
+        if allowance.tokens is not None and not self._input + self._output:
+            return "The provider does not count the tokens: the budget of them does not hold here."
+        if allowance.cost_usd is not None and self._cost is None:
+            return "Nobody says what this model costs: the budget of dollars does not hold here."
+        return ""
+
     def room(self, allowance: Budget, asked: int) -> int | None:
         """How many tokens an answer may have to a request of about `asked`; `None` for any.
 
