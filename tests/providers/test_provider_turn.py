@@ -10,7 +10,7 @@ from agent_shell import AgentError, Messages, ToolCall, ToolResult, Usage
 from agent_shell.agents.provider.agent import ProviderAgent
 from agent_shell.agents.provider.settings import ProviderSettings
 from agent_shell.agents.provider.table import parse
-from providers.story import Call, Garble, Truncated, Used, call, request, result, say, user
+from providers.story import Call, Garble, Refuse, Truncated, Used, call, request, result, say, user
 from providers.story import Story as Script
 from providers.wire_server import WireServer, every
 from support_provider import HandTools, HandTurn, Outcome, agent_for, run
@@ -190,6 +190,18 @@ async def test_an_answer_that_is_too_long_says_so(model: str):
     assert done.error is None
     assert done.text == "one two"
     assert "cut off" in done.notices[0]
+
+
+async def test_an_answer_may_end_for_a_reason_of_its_own():
+    """Servers name others than OpenAI's, as `eos`: the answer is whole all the same."""
+    head = '{"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": '
+    end = head + '[{"index": 0, "delta": {}, "finish_reason": "eos"}]}'
+    stream = f"data: {_delta('hello')}\n\ndata: {end}\n\ndata: [DONE]\n\n"
+    answer = Refuse(200, "", headers={"content-type": "text/event-stream"}, body=stream)
+    async with WireServer(Script(answer)) as server:
+        done = await run(agent_for(server, "openai-compatible:m"), HandTurn())
+    assert done.error is None
+    assert done.text == "hello"
 
 
 @each_format

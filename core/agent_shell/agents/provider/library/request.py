@@ -106,10 +106,16 @@ async def _once(
         if half:
             yield Delta(unicode(half))
         response = stream.get()
-    if response.finish_reason is None and response.state != "suspended":
+    if not _ended(response) and response.state != "suspended":
         title = connection.settings.model.provider.title
         raise ModelUnreachable(f"{title} ended the answer before it was whole")
     yield response
+
+
+def _ended(response: ModelResponse) -> bool:
+    """Whether the server said that this is all: some do in words that the library does not know."""
+    said = (response.provider_details or {}).get("finish_reason")
+    return response.finish_reason is not None or bool(said)
 
 
 def _size_of(event: ModelResponseStreamEvent) -> int:
