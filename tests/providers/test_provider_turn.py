@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from agent_shell import AgentError, Messages, ToolCall, ToolResult, Usage
+from agent_shell import AgentError, Messages, ModelUnusable, ToolCall, ToolResult, Usage
 from agent_shell.agents.provider.agent import ProviderAgent
 from agent_shell.agents.provider.settings import ProviderSettings
 from agent_shell.agents.provider.table import parse
@@ -251,12 +251,23 @@ async def test_nothing_is_sent_before_the_first_turn():
 
 async def test_a_missing_key_is_said_before_anything_is_loaded(monkeypatch):
     """Without a key the turn fails with what to do; nothing is tried."""
-    from agent_shell import ModelUnusable
-
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     agent = ProviderAgent(ProviderSettings(parse("anthropic:claude-x")))
     with pytest.raises(ModelUnusable, match=r"ANTHROPIC_API_KEY.*models key anthropic"):
         await agent.load()
+
+
+@each_format
+@pytest.mark.parametrize("key", ["sk-SECRET\nSECRET", "sk-SECRET-\xe9"])
+async def test_a_key_that_can_not_be_sent_is_said_and_not_shown(model, key, monkeypatch):
+    """The libraries would complain of it with all that is in it."""
+    for variable in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.setenv(variable, key)
+    async with WireServer(Script()) as server:
+        done = await run(agent_for(server, model), HandTurn())
+    assert isinstance(done.error, ModelUnusable)
+    assert "_API_KEY has a line end in it" in str(done.error)
+    assert "SECRET" not in str(done.error)
 
 
 @each_format

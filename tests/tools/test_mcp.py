@@ -336,6 +336,18 @@ async def test_a_server_by_http_is_used_as_one_by_its_input(opened, url):
     assert not wrong.ok
 
 
+async def test_a_header_that_can_not_be_sent_is_not_shown(opened, monkeypatch):
+    """The library would complain of it with the key; a line end behind it is left out."""
+    header = {"Authorization": "Bearer $HERE_TOKEN"}
+    monkeypatch.setenv("HERE_TOKEN", "THE-KEY\n")
+    config = McpConfig("here", url="http://127.0.0.1:9/", headers=header)
+    assert config.filled_headers() == {"Authorization": "Bearer THE-KEY"}
+    monkeypatch.setenv("HERE_TOKEN", "THE-\nKEY")
+    (problem,) = (await tools_of(opened, config)).take_problems()
+    assert "header 'Authorization' with a line end in it" in problem
+    assert "KEY" not in problem
+
+
 async def test_an_answer_without_end_is_cut(opened, url):
     """It fails at the bound, and the server can be used again."""
     toolset = await tools_of(opened, McpConfig("there", url=url))

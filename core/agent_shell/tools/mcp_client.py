@@ -130,7 +130,7 @@ class McpConnection:
         config = self._config
         async with contextlib.AsyncExitStack() as stack:
             if config.url:
-                headers = config.filled(config.headers)
+                headers = config.filled_headers()
                 http = await stack.enter_async_context(_http(config.url, headers))
                 transport = streamable_http_client(
                     config.url, http_client=http, max_sse_event_size=_ANSWER

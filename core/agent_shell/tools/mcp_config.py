@@ -54,6 +54,20 @@ class McpConfig:
                 f"the MCP server {self.name} has a $ that stands for nothing: write $$"
             ) from None
 
+    def filled_headers(self) -> dict[str, str]:
+        """As `filled`, of the headers; one that can't be sent is named without what is in it.
+
+        Who complains of it later would show it, and it may be a key.
+        """
+        filled = {name: value.strip() for name, value in self.filled(self.headers).items()}
+        for name, value in filled.items():
+            if not (value.isascii() and value.isprintable()):
+                raise ToolError(
+                    f"the MCP server {self.name} has a header {name!r} with a line end in it, or "
+                    "another letter that none may have"
+                )
+        return filled
+
 
 def mcp_configs(tables: Mapping[str, Any]) -> list[McpConfig]:
     """The servers that `[mcp.NAME]` tables describe; raises `ValueError`, which says where."""

@@ -29,6 +29,12 @@ def connect(settings: ProviderSettings) -> Connection:
     """Makes the client; no request is sent. Raises `ModelUnusable`, whose text holds no key."""
     provider = settings.model.provider
     key = find_key(provider)
+    if key is not None and not (key.secret.isascii() and key.secret.isprintable()):
+        # Whoever complains of it later would show it, and in letters that are not looked for.
+        raise ModelUnusable(
+            f"{provider.title} can't be used: the key from {key.source} has a line end in it, or "
+            "another letter that no key has; set it again"
+        )
     secrets = Secrets(_all_secrets(settings, key))
     try:
         model = _model(settings, key)
