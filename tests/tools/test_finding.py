@@ -88,7 +88,7 @@ async def test_what_is_found_is_bounded(project, root):
 async def test_what_was_not_searched_is_said(project, root):
     """Nobody is to take the end of a long file for one without a match."""
     put(root / "a.log", "x" * (5 << 20) + "\nneedle\n")
-    said = "[of 1 files only the first 4,194,304 bytes were searched]"
+    said = "[no line matches]\n[of 1 files only the first 4,194,304 bytes were searched]"
     assert (await project.call("search", pattern="needle")).text == said
 
 

@@ -203,13 +203,15 @@ class _Search:
                     return lines
             if walk.over:
                 break
+        if not self.found:
+            lines.append("[no line matches]")
         if self.secret:
             lines.append(f"[{self.secret:,} files that may hold secrets were left out]")
         if self.long:
             lines.append(f"[of {self.long:,} files only the first {_FILE:,} bytes were searched]")
         if walk.late:
             lines.append(f"[not all: it took longer than {_TIME_S:g} s]")
-        return lines or ["[no line matches]"]
+        return lines
 
     def _places(self, walk: _Walk, start: Place) -> Iterator[Place]:
         if _is_file(walk.workspace, start):
