@@ -162,7 +162,9 @@ async def test_who_leaves_at_once_loses_no_input(tmp_path: Path, folder: Path, h
             shell.agent.end("seen")
             assert await shell.code() == Exit.OK
         else:
-            shell.type(f"/hold{ENTER}", f"see @notes.md{ENTER}")
+            shell.type(f"/hold{ENTER}")
+            await shell.until("held by you")
+            shell.type(f"see @notes.md{ENTER}")
             shell.hang_up()
             assert await shell.code() == Exit.TERMINATED
             assert "see @notes.md" in shell.screen.text
