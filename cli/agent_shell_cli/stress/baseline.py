@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from agent_shell_cli.stress import memory
-from agent_shell_cli.stress.meter import Meter, Sample
+from agent_shell_cli.stress.meter import Meter, Sample, figures
 
 __all__ = ["CHAIN", "KINDS", "RECURSION", "Baseline", "main", "measured"]
 
@@ -56,9 +56,7 @@ class Baseline:
 
     def as_json(self) -> dict[str, object]:
         """Its figures, without the samples."""
-        plain = dataclasses.asdict(dataclasses.replace(self, samples=[]))
-        del plain["samples"]
-        return {k: round(v, 4) if isinstance(v, float) else v for k, v in plain.items()}
+        return figures(self)
 
 
 def measured(kind: str, n: int) -> Baseline:

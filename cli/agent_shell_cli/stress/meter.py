@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import dataclasses
 import sys
 import time
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 from agent_shell_cli.stress import memory
 from agent_shell_cli.stress.order import Order
 
-__all__ = ["Meter", "Sample", "Watch"]
+__all__ = ["Meter", "Sample", "Watch", "figures"]
 
 _SAMPLES = 180  # a run; three a column of the plot
 _ALL_COUNTED = 100  # turns in which the live tasks are counted each time
@@ -27,6 +29,13 @@ class Sample:
     depth: int
     rss_mib: float | None
     at: float
+
+
+def figures(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass that has `samples`, without those, and rounded."""
+    plain = dataclasses.asdict(dataclasses.replace(record, samples=[]))
+    del plain["samples"]
+    return {k: round(v, 4) if isinstance(v, float) else v for k, v in plain.items()}
 
 
 class Meter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import platform
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from agent_shell import State
 from agent_shell_cli.stress import memory
 from agent_shell_cli.stress.flood import Flood
 from agent_shell_cli.stress.journal import name_of
-from agent_shell_cli.stress.meter import Meter, Sample
+from agent_shell_cli.stress.meter import Meter, Sample, figures
 from agent_shell_cli.stress.seat import Books
 
 __all__ = ["Result", "result_of"]
@@ -105,10 +104,7 @@ class Result:
 
     def as_json(self) -> dict[str, Any]:
         """The object that `--json` prints."""
-        plain = dataclasses.asdict(dataclasses.replace(self, samples=[]))
-        del plain["samples"]
-        rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in plain.items()}
-        return {**rounded, "ok": self.ok}
+        return {**figures(self), "ok": self.ok}
 
 
 _MUST_BE_ZERO = (
