@@ -51,14 +51,14 @@ class Renderer:
         self._about = ""
         self._frame: list[int] = []  # the widths of its rows, in cells
         self._app.after_render += self._remember
-        if self._counts_rows_above:
+        if self._reflowing is not None:
             view.above = 0  # that are known
 
     @property
-    def _counts_rows_above(self) -> bool:
-        """Whether it matters: where the terminal wraps rows again, and moves others off for it."""
+    def _reflowing(self) -> FrameOutput | None:
+        """The output, where the terminal wraps rows again, and moves others off for it."""
         output = self._terminal.output
-        return isinstance(output, FrameOutput) and output.reflows
+        return output if isinstance(output, FrameOutput) and output.reflows else None
 
     @property
     def width(self) -> int:
@@ -77,7 +77,7 @@ class Renderer:
 
     def cleared(self) -> None:
         """Nothing stands above the frame any more."""
-        if self._counts_rows_above:
+        if self._reflowing is not None:
             self._view.above = 0
         self.touch()
 
@@ -142,8 +142,8 @@ class Renderer:
 
     def _remember(self, app: Application[None]) -> None:
         """Notes how wide the rows are that stand on the screen now."""
-        output = self._terminal.output
-        if isinstance(output, FrameOutput) and output.reflows:
+        output = self._reflowing
+        if output is not None:
             columns = output.get_size().columns
             above = fragment_list_to_text(self._live)
             draft = fragment_list_to_text(self.sign()) + self._folds.shown(app.current_buffer.text)
@@ -158,7 +158,7 @@ class Renderer:
         if not self._stale and size == self._size:
             return
         self._stale = False
-        if self._size is not None and size != self._size and self._counts_rows_above:
+        if self._size is not None and size != self._size and self._reflowing is not None:
             self._view.resized(self._frame, min(size.rows, self._size.rows))
         self._size = size
         rows: list[Row] = []

@@ -12,11 +12,24 @@ wrapped in two at most, in any window of 40 columns or more.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prompt_toolkit.utils import get_cwidth
 
 from agent_shell_cli.printable import printable
 
-__all__ = ["Line", "Row", "cells", "cut", "part", "row_starts", "rows", "shown", "text_of"]
+__all__ = [
+    "Line",
+    "Row",
+    "cells",
+    "cut",
+    "grown_rows",
+    "part",
+    "row_starts",
+    "rows",
+    "shown",
+    "text_of",
+]
 
 # A style class and a text without a newline.
 Line = tuple[str, str]
@@ -95,6 +108,11 @@ def _in_word(line: str, start: int, end: int) -> int:
         if line[place - 1] in _MARKS:
             return place
     return end
+
+
+def grown_rows(widths: Iterable[int], columns: int) -> int:
+    """How many rows more such rows take in a terminal of `columns`, wrapped again."""
+    return sum(max(0, -(-width // max(1, columns)) - 1) for width in widths)
 
 
 def cut(line: str, width: int, ellipsis: str) -> str:

@@ -27,12 +27,12 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.utils import get_cwidth, get_term_environment_variable, is_dumb_terminal
 
 from agent_shell.records import frozen
+from agent_shell_cli.repl.rows import grown_rows
 
 __all__ = [
     "FrameOutput",
     "LineOutput",
     "Terminal",
-    "grown_rows",
     "reflows",
     "through_tmux",
     "wholly",
@@ -313,11 +313,6 @@ def through_tmux(sequence: str, env: Mapping[str, str]) -> str:
     if "TMUX" not in env:
         return sequence
     return f"\x1bPtmux;{sequence.replace(chr(27), chr(27) * 2)}\x1b\\"
-
-
-def grown_rows(widths: list[int], columns: int) -> int:
-    """How many rows more such rows take in a terminal of `columns`, wrapped again."""
-    return sum(max(0, -(-width // max(1, columns)) - 1) for width in widths)
 
 
 def _raw_input() -> Input:

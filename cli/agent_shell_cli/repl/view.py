@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import field
 
@@ -32,7 +31,7 @@ from agent_shell_cli.printable import printable, printable_line
 from agent_shell_cli.repl.blocks import Carry
 from agent_shell_cli.repl.questions import Asked
 from agent_shell_cli.repl.router import PROMPT_SENDER
-from agent_shell_cli.repl.rows import Line, shown
+from agent_shell_cli.repl.rows import Line, grown_rows, shown
 from agent_shell_cli.repl.stream import Piece, Stream
 from agent_shell_cli.repl.tooling import Uses
 
@@ -311,14 +310,13 @@ class View:
         leave the screen at its top, also where there is room at the bottom. If the first
         row that grows were among them it could not be drawn anew: it would stay there.
         """
-        more = math.ceil(width / _NARROW) - 1
-        most = roomy_tail(width)
+        more, most = grown_rows([width], _NARROW), roomy_tail(width)
         return min(most, max(1, self._spare // more)) if more else most
 
     def tail_width(self, width: int) -> int:
         """How many of `width` cells a row of what grows takes: what no window wraps, at worst."""
-        more = math.ceil(width / _NARROW) - 1
-        return width if self._spare >= more else min(width, _NARROW - 1)
+        fits = self._spare >= grown_rows([width], _NARROW)
+        return width if fits else min(width, _NARROW - 1)
 
     @property
     def _spare(self) -> int:
@@ -328,14 +326,14 @@ class View:
         """
         return self.above // 2
 
-    def resized(self, frame: Iterable[int], height: int) -> None:
+    def resized(self, frame: Sequence[int], height: int) -> None:
         """The window has another size, and had or has no more than `height` rows.
 
         Each row of the `frame`, whose widths in cells these are, may have been wrapped, and
         may have moved as many off the screen, which do not come back; also twice, for not
         every size is told.
         """
-        lost = sum(1 + 2 * (width // _NARROW) for width in frame)
+        lost = len(frame) + 2 * grown_rows(frame, _NARROW)
         self.above = max(0, min(self.above, height) - lost)
 
     def row_width(self, width: int, rows: int, others: Iterable[int]) -> int:
@@ -344,7 +342,7 @@ class View:
         No more than, where the window is made narrow, make as many rows more as stand above:
         each of those moves one off the screen, and then it would be the prompt's own.
         """
-        left = self._spare - sum((one - 1) // _NARROW for one in others)
+        left = self._spare - grown_rows(others, _NARROW)
         return min(width, (max(0, left) // max(1, rows) + 1) * _NARROW - 1)
 
     @property

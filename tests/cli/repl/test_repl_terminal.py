@@ -10,7 +10,8 @@ import pyte
 import pytest
 from prompt_toolkit.data_structures import Size
 
-from agent_shell_cli.repl.terminal import FrameOutput, grown_rows, reflows, wholly
+from agent_shell_cli.repl.rows import grown_rows
+from agent_shell_cli.repl.terminal import FrameOutput, reflows, wholly
 from campaign.terminals import Emulator
 
 
