@@ -56,9 +56,9 @@ class Arranger:
         if problem := _misplaced(found[1], text):
             self._speaker.notice(f"{self._name(id)} {problem}")
             return False
+        before = found[1].text  # which the change is made to
         if not self._try(id, change):
             return False
-        before = found[1].text
         self._can_undo(f"{self._name(id)} has its old text", lambda: self._session.edit(id, before))
         return True
 

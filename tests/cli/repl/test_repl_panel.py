@@ -446,6 +446,18 @@ def test_no_key_means_two_things() -> None:
     assert {act for key in KEYS for mode in Mode if (act := key.act(mode))} == set(Act)
 
 
+async def test_an_edit_is_taken_back(tmp_path: Path) -> None:
+    """The input has the text again that it had, and is answered by that."""
+    async with stage(tmp_path) as shell:
+        await queue(shell, "one", "two")
+        shell.type("/edit 2 other", ENTER)
+        await shell.until("  2  other\n")
+        shell.type("/undo", ENTER)
+        await shell.until("number 2 has its old text", "  2  two\n")
+        shell.agent.end("first")
+        await shell.until(lambda: shell.agent.turns == ["one", "two"])
+
+
 async def test_steering_with_what_is_edited_is_said_to_mean_nothing(tmp_path: Path) -> None:
     """It opens no search in the middle of the edit."""
     async with stage(tmp_path) as shell:
